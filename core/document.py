@@ -1,0 +1,193 @@
+"""The document of a title: the fields of product.md section 2, validated and normalised.
+
+Every importer ends here, so what is stored in Postgres always has this shape.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date
+from typing import Annotated, Any, ClassVar, Literal
+
+import orjson
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from core.text import clean_text
+
+
+def _blank_to_none(value: Any) -> Any:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _as_list(value: Any) -> Any:
+    return [] if value is None else value
+
+
+def _unique(values: list[str]) -> list[str]:
+    return [value for value in dict.fromkeys(values) if value]
+
+
+def _lower_unique(values: list[str]) -> list[str]:
+    return _unique([value.lower() for value in values])
+
+
+Text = Annotated[str, AfterValidator(clean_text)]
+OptionalText = Annotated[Annotated[Text, Field(max_length=60_000)] | None, BeforeValidator(_blank_to_none)]
+Title = Annotated[str, Field(min_length=1, max_length=1_000), AfterValidator(clean_text)]
+Names = Annotated[
+    list[Annotated[str, Field(max_length=1_000), AfterValidator(clean_text)]],
+    BeforeValidator(_as_list),
+    AfterValidator(_unique),
+    Field(max_length=2_000),
+]
+Labels = Annotated[Names, AfterValidator(_lower_unique)]
+Count = Annotated[int | None, Field(ge=0, le=2_000_000_000)]
+
+TitleType = Literal["TV", "MOVIE", "OVA", "ONA", "SPECIAL", "MUSIC", "UNKNOWN"]
+TitleStatus = Literal["FINISHED", "ONGOING", "UPCOMING", "UNKNOWN"]
+Season = Literal["WINTER", "SPRING", "SUMMER", "FALL"]
+AgeRating = Literal["G", "PG", "PG-13", "R", "R+", "Rx"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Aired(_Part):
+    """First and last day of airing."""
+
+    start: date | None = None
+    end: date | None = None
+
+
+class Person(_Part):
+    """Somebody who made the title."""
+
+    name: Title
+    role: OptionalText = None
+
+
+class Character(_Part):
+    """A character with what the sources say of it."""
+
+    name: Title
+    role: OptionalText = None
+    description: OptionalText = None
+    voice_actors: Names = Field(default_factory=list)
+
+
+class RelatedTitle(_Part):
+    """A link to another title, by name where known and by its ids at providers."""
+
+    title: OptionalText = None
+    relation: OptionalText = None
+    external_ids: dict[str, int | str] = Field(default_factory=dict)
+
+
+class Review(_Part):
+    """A digest of one review or of the reception as a whole. `score` is out of ten."""
+
+    summary: Text
+    score: float | None = Field(default=None, ge=0, le=10)
+
+
+class StreamingOffer(_Part):
+    """Where a title can be watched."""
+
+    platform: Title
+    region: OptionalText = None
+    url: OptionalText = None
+
+
+class Episode(_Part):
+    """One episode."""
+
+    number: int = Field(ge=0, le=100_000)
+    title: OptionalText = None
+    synopsis: OptionalText = None
+    aired: date | None = None
+    filler: bool = False
+    recap: bool = False
+
+
+class Images(_Part):
+    """Addresses of pictures; payload only."""
+
+    picture: OptionalText = None
+    thumbnail: OptionalText = None
+    banner: OptionalText = None
+
+
+class AnimeDocument(_Part):
+    """One title. `duration` is in minutes an episode, `score` out of ten, `popularity` and `rank` are ranks."""
+
+    ADULT_LABEL: ClassVar[str] = "hentai"
+
+    title: Title
+    title_english: OptionalText = None
+    title_japanese: OptionalText = None
+    synonyms: Names = Field(default_factory=list)
+    synopsis: OptionalText = None
+    background: OptionalText = None
+    type: TitleType = "UNKNOWN"
+    status: TitleStatus = "UNKNOWN"
+    episodes: Annotated[int | None, Field(ge=0, le=100_000)] = None
+    duration: float | None = Field(default=None, ge=0, le=10_000)
+    season: Season | None = None
+    year: int | None = Field(default=None, ge=1900, le=2100)
+    aired: Aired | None = None
+    broadcast: OptionalText = None
+    rating: AgeRating | None = None
+    score: float | None = Field(default=None, ge=0, le=10)
+    scored_by: Count = None
+    rank: Count = None
+    popularity: Count = None
+    members: Count = None
+    favorites: Count = None
+    genres: Labels = Field(default_factory=list)
+    themes: Labels = Field(default_factory=list)
+    demographics: Labels = Field(default_factory=list)
+    tags: Labels = Field(default_factory=list)
+    studios: Names = Field(default_factory=list)
+    producers: Names = Field(default_factory=list)
+    licensors: Names = Field(default_factory=list)
+    staff: list[Person] = Field(default_factory=list)
+    characters: list[Character] = Field(default_factory=list)
+    related_anime: list[RelatedTitle] = Field(default_factory=list)
+    franchise: OptionalText = None
+    awards: Names = Field(default_factory=list)
+    reviews: list[Review] = Field(default_factory=list)
+    streaming: list[StreamingOffer] = Field(default_factory=list)
+    source: OptionalText = None
+    trailers: Names = Field(default_factory=list)
+    images: Images | None = None
+    episode_list: list[Episode] = Field(default_factory=list)
+    external_ids: dict[str, int | str] = Field(default_factory=dict)
+    statistics: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def is_adult(self) -> bool:
+        """Never returned, counted or suggested unless the request asks for it (product.md section 2)."""
+        labelled = self.ADULT_LABEL in self.tags or self.ADULT_LABEL in self.genres
+        return labelled or self.rating == "Rx"
+
+    def to_json(self) -> dict[str, Any]:
+        """What is stored: only the fields that say something."""
+        dumped = self.model_dump(mode="json", exclude_none=True)
+        return {name: value for name, value in dumped.items() if value not in ([], {}, "")}
+
+
+def content_hash(document: dict[str, Any]) -> str:
+    """32 hex digits over the canonical form of a stored document: equal when nothing changed."""
+    canonical = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(canonical, digest_size=16).hexdigest()
+
+
+def merge_documents(stored: dict[str, Any], incoming: dict[str, Any]) -> dict[str, Any]:
+    """The stored document with what the incoming one says: a field that is absent there keeps its value.
+
+    External ids are joined, since a second source usually knows others than the first.
+    """
+    merged = {**stored, **incoming}
+    ids = {**stored.get("external_ids", {}), **incoming.get("external_ids", {})}
+    return {**merged, "external_ids": ids} if ids else merged

@@ -1,0 +1,76 @@
+"""Structured logs. Events come from one closed list; values never hold vectors, keys or query texts."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from enum import StrEnum
+from typing import Any
+
+import structlog
+
+from core.settings import Settings
+
+
+class Event(StrEnum):
+    """Every log event that we write."""
+
+    PROCESS_STARTED = "process_started"
+    PROCESS_STOPPED = "process_stopped"
+    PROCESS_RESTARTED = "process_restarted"
+    MODEL_LOADED = "model_loaded"
+    PRECISION_CHOSEN = "precision_chosen"
+    IMPORT_FINISHED = "import_finished"
+    RECORD_REFUSED = "record_refused"
+    CHUNK_EMBEDDED = "chunk_embedded"
+    TITLE_FAILED = "title_failed"
+    TITLE_DEAD = "title_dead"
+    JOB_FINISHED = "job_finished"
+    ROWS_RESENT = "rows_resent"
+    TASK_SEND_FAILED = "task_send_failed"
+    GENERATION_CREATED = "generation_created"
+    ALIAS_SWAPPED = "alias_swapped"
+    INDEX_BUILD_STARTED = "index_build_started"
+    INDEX_BUILD_FINISHED = "index_build_finished"
+    QUERY_BATCH_FAILED = "query_batch_failed"
+    CACHE_UNAVAILABLE = "cache_unavailable"
+    REQUEST_FAILED = "request_failed"
+    DEPENDENCY_UNAVAILABLE = "dependency_unavailable"
+
+
+class Log:
+    """A thin, typed face over structlog: `log.info(Event.X, key=value)`."""
+
+    def __init__(self, component: str) -> None:
+        self._logger = structlog.get_logger().bind(component=component)
+
+    def info(self, event: Event, **values: Any) -> None:
+        """Something that an operator wants to see happen."""
+        self._logger.info(event.value, **values)
+
+    def warning(self, event: Event, **values: Any) -> None:
+        """Something that mends itself, but should be known."""
+        self._logger.warning(event.value, **values)
+
+    def error(self, event: Event, *, error: BaseException | None = None, **values: Any) -> None:
+        """Something that needs a person. The traceback is logged when `error` is given."""
+        self._logger.error(event.value, exc_info=error, **values)
+
+
+def configure_logging(settings: Settings) -> None:
+    """Set up structlog once a process. Standard library loggers pass through the same renderer."""
+    as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
+    level = logging.DEBUG if settings.debug else getattr(logging, settings.log_level)
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

