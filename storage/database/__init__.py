@@ -1,0 +1,1 @@
+"""Postgres: titles, jobs, stage rows, the embedding ledger, generations and dead letters."""

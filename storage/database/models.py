@@ -1,0 +1,186 @@
+"""The tables. A title's slug is its key everywhere; nothing but `titles` holds its document."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+
+class Stage(StrEnum):
+    """The stages that a title passes in a job, in order. Import is counted on the job itself."""
+
+    ENRICH = "enrich"
+    DOWNLOAD = "download"
+    EMBED = "embed"
+    INDEX = "index"
+
+
+class RowState(StrEnum):
+    """State of one title in one stage of one job."""
+
+    PENDING = "pending"
+    LEASED = "leased"
+    DONE = "done"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    DEAD = "dead"
+
+
+class JobState(StrEnum):
+    """State of a job."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class GenerationState(StrEnum):
+    """State of a collection of titles."""
+
+    BUILDING = "building"
+    LIVE = "live"
+    RETIRED = "retired"
+
+
+def _created() -> Column[object]:
+    return Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now())
+
+
+titles = Table(
+    "titles",
+    metadata,
+    Column("slug", Text, primary_key=True),
+    Column("document", JSONB, nullable=False),
+    Column("content_hash", Text, nullable=False),
+    Column("adult", Boolean, nullable=False, server_default=text("false")),
+    Column("excluded", Boolean, nullable=False, server_default=text("false")),
+    Column("version", Integer, nullable=False, server_default=text("1")),
+    _created(),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+title_ids = Table(
+    "title_ids",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("external_id", Text, primary_key=True),
+    Column("slug", Text, ForeignKey("titles.slug", ondelete="CASCADE"), nullable=False, index=True),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("params", JSONB, nullable=False, server_default=text("'{}'")),
+    # What import has read, by outcome; the other stages are counted from their rows.
+    Column("import_counts", JSONB, nullable=False, server_default=text("'{}'")),
+    # The job's rows are all there: only then may it be called complete.
+    Column("enqueued", Boolean, nullable=False, server_default=text("false")),
+    Column("message", Text),
+    _created(),
+    Column("started_at", DateTime(timezone=True)),
+    Column("heartbeat_at", DateTime(timezone=True)),
+    Column("finished_at", DateTime(timezone=True)),
+    Index("ix_jobs_created_at", "created_at"),
+)
+
+stage_rows = Table(
+    "stage_rows",
+    metadata,
+    Column("job_id", Uuid, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("stage", Text, primary_key=True),
+    Column("slug", Text, ForeignKey("titles.slug", ondelete="CASCADE"), primary_key=True),
+    Column("state", Text, nullable=False, server_default=RowState.PENDING.value),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("leased_until", DateTime(timezone=True)),
+    Column("lease_owner", Text),
+    Column("last_error", Text),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index(
+        "ix_stage_rows_open",
+        "job_id",
+        "stage",
+        postgresql_where=text("state IN ('pending', 'leased', 'failed')"),
+    ),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=True),
+    Column("job_id", Uuid, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("stage", Text, nullable=False),
+    Column("slug", Text, ForeignKey("titles.slug", ondelete="CASCADE")),
+    Column("reason", Text, nullable=False),
+    Column("detail", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("attempts", Integer, nullable=False, server_default=text("1")),
+    _created(),
+    Column("resolved_at", DateTime(timezone=True)),
+)
+
+model_versions = Table(
+    "model_versions",
+    metadata,
+    Column("fingerprint", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("encoder", Text, nullable=False),
+    Column("revision", Text, nullable=False),
+    Column("dimension", Integer, nullable=False),
+    Column("template_version", Integer, nullable=False),
+    _created(),
+)
+
+generations = Table(
+    "generations",
+    metadata,
+    Column("collection", Text, primary_key=True),
+    Column("alias", Text, nullable=False, index=True),
+    Column("state", Text, nullable=False),
+    Column("recipes_fingerprint", Text, nullable=False),
+    Column("text_fingerprint", Text, ForeignKey("model_versions.fingerprint"), nullable=False),
+    Column("lexical_fingerprint", Text, ForeignKey("model_versions.fingerprint"), nullable=False),
+    Column("metadata_fingerprint", Text, ForeignKey("model_versions.fingerprint"), nullable=False),
+    _created(),
+    Column("live_at", DateTime(timezone=True)),
+)
+
+embedding_ledger = Table(
+    "embedding_ledger",
+    metadata,
+    Column("collection", Text, ForeignKey("generations.collection", ondelete="CASCADE"), primary_key=True),
+    Column("slug", Text, ForeignKey("titles.slug", ondelete="CASCADE"), primary_key=True),
+    # The titles.content_hash that the point's payload was made from.
+    Column("document_hash", Text, nullable=False),
+    # {vector name: hash over its passage and recipe}. One row a title instead of one a vector: a twelfth of the rows.
+    Column("passages", JSONB, nullable=False),
+    Column("written_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
