@@ -1,0 +1,29 @@
+"""Queues by resource and tasks by name. A task is sent by its name; only workers import its code."""
+
+from __future__ import annotations
+
+from typing import Final
+
+QUEUE_QUERY: Final = "query"  # dedicated GPU worker: nothing else runs on it
+QUEUE_EMBED: Final = "embed"  # bulk GPU work
+QUEUE_NETWORK: Final = "network"  # enrichment and downloads, many threads
+QUEUE_DEFAULT: Final = "default"  # bookkeeping
+
+TASK_ENCODE_QUERIES: Final = "query.encode"
+TASK_EMBED_CHUNK: Final = "index.embed_chunk"
+TASK_RUN_JOB: Final = "jobs.run"
+TASK_FINISH_JOB: Final = "jobs.finish"
+TASK_RECONCILE: Final = "jobs.reconcile"
+
+ROUTES: Final[dict[str, str]] = {
+    TASK_ENCODE_QUERIES: QUEUE_QUERY,
+    TASK_EMBED_CHUNK: QUEUE_EMBED,
+    TASK_RUN_JOB: QUEUE_DEFAULT,
+    TASK_FINISH_JOB: QUEUE_DEFAULT,
+    TASK_RECONCILE: QUEUE_DEFAULT,
+}
+
+
+def heartbeat_key(queue: str) -> str:
+    """Redis key (broker) that a worker of this queue renews while it is alive and its model is loaded."""
+    return f"avs:worker:{queue}"

@@ -1,0 +1,259 @@
+"""Jobs: created, read, cancelled and closed. Their rows of work are in `stages`."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from core.errors import ConflictError, NotFoundError
+from storage.database.models import JobState, RowState, Stage, dead_letters, jobs, stage_rows
+from storage.database.session import Database
+
+RATE_WINDOW_S = 30
+_CLOSED = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run of the pipeline, as stored."""
+
+    id: uuid.UUID
+    kind: str
+    state: JobState
+    params: dict[str, Any]
+    import_counts: dict[str, int]
+    enqueued: bool
+    message: str | None
+    created_at: datetime
+    started_at: datetime | None
+    heartbeat_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def is_closed(self) -> bool:
+        """True once nothing more will happen in this job."""
+        return self.state in _CLOSED
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """Counts by stage and state, titles a second over the last half minute, and seconds left (None: unknown)."""
+
+    stages: dict[str, dict[str, int]]
+    titles_per_s: float
+    seconds_left: float | None
+    dead_letters: int
+
+    @property
+    def open_rows(self) -> int:
+        """Rows on which work is still to be done."""
+        open_states = (RowState.PENDING, RowState.LEASED, RowState.FAILED)
+        return sum(counts.get(state, 0) for counts in self.stages.values() for state in open_states)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """Something that was given up, and why."""
+
+    id: int
+    job_id: uuid.UUID
+    stage: str
+    slug: str | None
+    reason: str
+    detail: dict[str, Any]
+    attempts: int
+    created_at: datetime
+
+
+class JobRepository:
+    """Reads and writes the `jobs` table."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, kind: str, params: dict[str, Any]) -> uuid.UUID:
+        """A new pending job. The caller sends a hint after this has returned, never before."""
+        job_id = uuid.uuid4()
+        with self._database.begin() as connection:
+            connection.execute(insert(jobs).values(id=job_id, kind=kind, state=JobState.PENDING, params=params))
+        return job_id
+
+    def get(self, job_id: uuid.UUID) -> Job:
+        """Raises NotFoundError."""
+        with self._database.begin() as connection:
+            row = connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
+        if row is None:
+            raise NotFoundError("job", str(job_id))
+        return _to_job(row)
+
+    def list(self, *, limit: int = 20, offset: int = 0, state: JobState | None = None) -> list[Job]:
+        """The newest jobs first."""
+        query = select(jobs).order_by(jobs.c.created_at.desc(), jobs.c.id).limit(limit).offset(offset)
+        if state is not None:
+            query = query.where(jobs.c.state == state)
+        with self._database.begin() as connection:
+            return [_to_job(row) for row in connection.execute(query)]
+
+    def list_open(self) -> list[Job]:
+        """Jobs that are not closed, the oldest first."""
+        query = select(jobs).where(jobs.c.state.not_in(_CLOSED)).order_by(jobs.c.created_at)
+        with self._database.begin() as connection:
+            return [_to_job(row) for row in connection.execute(query)]
+
+    def start(self, job_id: uuid.UUID) -> bool:
+        """Mark the job running and alive; False if it is closed."""
+        statement = (
+            update(jobs)
+            .where(jobs.c.id == job_id, jobs.c.state.not_in(_CLOSED))
+            .values(
+                state=JobState.RUNNING,
+                started_at=func.coalesce(jobs.c.started_at, func.now()),
+                heartbeat_at=func.now(),
+            )
+        )
+        with self._database.begin() as connection:
+            return connection.execute(statement).rowcount > 0
+
+    def add_import_counts(self, connection: Connection, job_id: uuid.UUID, counts: dict[str, int]) -> None:
+        """Add to what import has read, in the transaction that stored the titles."""
+        row = connection.execute(select(jobs.c.import_counts).where(jobs.c.id == job_id).with_for_update()).one()
+        stored: dict[str, int] = row.import_counts
+        total = {name: stored.get(name, 0) + counts.get(name, 0) for name in {*stored, *counts}}
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(import_counts=total, heartbeat_at=func.now()))
+
+    def mark_enqueued(self, job_id: uuid.UUID) -> None:
+        """All rows of the job are stored: from here on it ends by itself."""
+        with self._database.begin() as connection:
+            connection.execute(update(jobs).where(jobs.c.id == job_id).values(enqueued=True, heartbeat_at=func.now()))
+
+    def close(self, job_id: uuid.UUID, state: JobState, *, message: str | None = None) -> bool:
+        """End a job; False if it had ended before."""
+        statement = (
+            update(jobs)
+            .where(jobs.c.id == job_id, jobs.c.state.not_in(_CLOSED))
+            .values(state=state, message=message, finished_at=func.now())
+        )
+        with self._database.begin() as connection:
+            return connection.execute(statement).rowcount > 0
+
+    def cancel(self, job_id: uuid.UUID) -> Job:
+        """Cancel an open job; what is leased right now finishes. Raises ConflictError if it has ended."""
+        job = self.get(job_id)
+        if not self.close(job_id, JobState.CANCELLED, message="cancelled on request"):
+            raise ConflictError(f"job {job_id} has already ended: {job.state}")
+        return self.get(job_id)
+
+    def retry(self, job_id: uuid.UUID) -> int:
+        """Give the dead and open rows of an ended job a fresh start; returns how many. The caller sends a hint.
+
+        Raises ConflictError while the job is still running.
+        """
+        job = self.get(job_id)
+        if not job.is_closed:
+            raise ConflictError(f"job {job_id} is still {job.state}")
+        not_done = stage_rows.c.state.in_([RowState.DEAD, RowState.PENDING, RowState.LEASED, RowState.FAILED])
+        with self._database.begin() as connection:
+            revived = connection.execute(
+                update(stage_rows)
+                .where(stage_rows.c.job_id == job_id, not_done)
+                .values(state=RowState.PENDING, attempts=0, leased_until=None, lease_owner=None, updated_at=func.now())
+            ).rowcount
+            connection.execute(
+                update(dead_letters)
+                .where(dead_letters.c.job_id == job_id, dead_letters.c.slug.is_not(None))
+                .where(dead_letters.c.resolved_at.is_(None))
+                .values(resolved_at=func.now())
+            )
+            connection.execute(
+                update(jobs)
+                .where(jobs.c.id == job_id)
+                .values(state=JobState.RUNNING, finished_at=None, message=None, heartbeat_at=func.now())
+            )
+        return revived
+
+    def get_progress(self, job: Job) -> JobProgress:
+        """Counts by stage with rate and time left. `import` is counted in records, the rest in titles."""
+        counts_query = (
+            select(stage_rows.c.stage, stage_rows.c.state, func.count().label("rows"))
+            .where(stage_rows.c.job_id == job.id)
+            .group_by(stage_rows.c.stage, stage_rows.c.state)
+        )
+        recent = func.now() - func.make_interval(0, 0, 0, 0, 0, 0, RATE_WINDOW_S)
+        recent_query = (
+            select(func.count(), func.extract("epoch", func.now() - func.min(stage_rows.c.updated_at)))
+            .where(stage_rows.c.job_id == job.id, stage_rows.c.stage == Stage.INDEX)
+            .where(stage_rows.c.state == RowState.DONE, stage_rows.c.updated_at > recent)
+        )
+        with self._database.begin() as connection:
+            stages: dict[str, dict[str, int]] = {"import": dict(job.import_counts)}
+            for row in connection.execute(counts_query):
+                stages.setdefault(row.stage, {})[row.state] = row.rows
+            done_recently, _ = connection.execute(recent_query).one()
+            dead = connection.execute(
+                select(func.count())
+                .select_from(dead_letters)
+                .where(dead_letters.c.job_id == job.id, dead_letters.c.resolved_at.is_(None))
+            ).scalar_one()
+        return _build_progress(job, stages, done_recently=done_recently, dead=dead)
+
+    def list_dead_letters(
+        self, job_id: uuid.UUID | None = None, *, limit: int = 100, offset: int = 0
+    ) -> list[DeadLetter]:
+        """Unresolved dead letters, the newest first."""
+        query = select(dead_letters).where(dead_letters.c.resolved_at.is_(None))
+        if job_id is not None:
+            query = query.where(dead_letters.c.job_id == job_id)
+        query = query.order_by(dead_letters.c.id.desc()).limit(limit).offset(offset)
+        with self._database.begin() as connection:
+            return [
+                DeadLetter(
+                    id=row.id,
+                    job_id=row.job_id,
+                    stage=row.stage,
+                    slug=row.slug,
+                    reason=row.reason,
+                    detail=row.detail,
+                    attempts=row.attempts,
+                    created_at=row.created_at,
+                )
+                for row in connection.execute(query)
+            ]
+
+    def add_dead_letter(
+        self, connection: Connection, job_id: uuid.UUID, *, stage: str, reason: str, detail: dict[str, Any]
+    ) -> None:
+        """Record something that never became a title, such as a bad line of an import file."""
+        connection.execute(
+            insert(dead_letters).values(job_id=job_id, stage=stage, reason=reason[:2_000], detail=detail)
+        )
+
+
+def _to_job(row: Row[Any]) -> Job:
+    return Job(
+        id=row.id,
+        kind=row.kind,
+        state=JobState(row.state),
+        params=row.params,
+        import_counts=row.import_counts,
+        enqueued=row.enqueued,
+        message=row.message,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        heartbeat_at=row.heartbeat_at,
+        finished_at=row.finished_at,
+    )
+
+
+def _build_progress(job: Job, stages: dict[str, dict[str, int]], *, done_recently: int, dead: int) -> JobProgress:
+    rate = done_recently / RATE_WINDOW_S
+    if job.started_at is not None and job.heartbeat_at is not None and not job.is_closed:
+        age_s = max((datetime.now(job.started_at.tzinfo) - job.started_at).total_seconds(), 1.0)
+        rate = done_recently / min(age_s, RATE_WINDOW_S)
+    index = stages.get(Stage.INDEX, {})
+    left = sum(index.get(state, 0) for state in (RowState.PENDING, RowState.LEASED, RowState.FAILED))
+    seconds_left = 0.0 if left == 0 else (left / rate if rate > 0 else None)
+    return JobProgress(stages=stages, titles_per_s=round(rate, 2), seconds_left=seconds_left, dead_letters=dead)

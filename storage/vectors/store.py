@@ -1,0 +1,193 @@
+"""The one client of Qdrant. Translates its errors; holds no state but the connection pool.
+
+Writes wait until they are durable (`wait=True`), since the ledger in Postgres is written after them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import httpx
+from qdrant_client import QdrantClient, models
+from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
+
+from core.errors import ConflictError, DependencyUnavailableError
+from core.settings import Settings
+from storage.vectors.schema import PAYLOAD_INDEXES, build_sparse_config, build_vectors_config
+
+# Points in one request: the embedded engine holds the interpreter lock for the length of an update.
+UPSERT_POINTS = 128
+SCROLL_POINTS = 500
+_RETRYABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504})
+T = TypeVar("T")
+
+
+class PointsMissingError(ConflictError):
+    """A partial update named a point, or a request a collection, that Qdrant does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionState:
+    """What a collection says of itself. `is_optimised` is False while an index is being built."""
+
+    name: str
+    points: int
+    indexed_vectors: int
+    is_optimised: bool
+
+
+class VectorStore:
+    """Collections, points and queries. Methods raise DependencyUnavailableError when Qdrant is away."""
+
+    def __init__(self, settings: Settings, *, timeout_s: float | None = None) -> None:
+        self._settings = settings
+        key = settings.qdrant_api_key
+        self._client = QdrantClient(
+            url=settings.qdrant_url,
+            api_key=key.get_secret_value() if key else None,
+            timeout=max(1, round(timeout_s or settings.qdrant_timeout_s)),
+            check_compatibility=False,
+            limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),
+        )
+
+    # Collections and aliases
+
+    def ping(self) -> None:
+        """Raises DependencyUnavailableError unless Qdrant answers."""
+        self._call(self._client.get_collections)
+
+    def create_collection(self, name: str, *, text_dimension: int, image_dimension: int | None = None) -> None:
+        """Create a titles collection with all its payload indexes; does nothing if it is there."""
+        if not self._call(lambda: self._client.collection_exists(name)):
+            self._call(
+                lambda: self._client.create_collection(
+                    name,
+                    vectors_config=build_vectors_config(
+                        self._settings, text_dimension=text_dimension, image_dimension=image_dimension
+                    ),
+                    sparse_vectors_config=build_sparse_config(self._settings),
+                    on_disk_payload=True,
+                    # No graph while titles pour in: it is built once, at the end of the job.
+                    optimizers_config=models.OptimizersConfigDiff(
+                        indexing_threshold=0, memmap_threshold=self._settings.memmap_threshold_kb
+                    ),
+                )
+            )
+        # Again after a crash between the two steps: creating an index that exists changes nothing.
+        for field, schema in PAYLOAD_INDEXES.items():
+            self._create_payload_index(name, field, schema)
+
+    def _create_payload_index(self, name: str, field: str, schema: models.PayloadSchemaType) -> None:
+        self._call(lambda: self._client.create_payload_index(name, field, field_schema=schema, wait=True))
+
+    def set_indexing(self, name: str, *, enabled: bool) -> None:
+        """Let Qdrant build graphs (after a bulk load), or hold it back (during one)."""
+        threshold = self._settings.indexing_threshold_kb if enabled else 0
+        config = models.OptimizersConfigDiff(indexing_threshold=threshold)
+        self._call(lambda: self._client.update_collection(name, optimizers_config=config))
+
+    def get_state(self, name: str) -> CollectionState | None:
+        """The collection (or alias) as it is now, None when there is none."""
+        try:
+            info = self._call(lambda: self._client.get_collection(name))
+        except PointsMissingError:
+            return None
+        return CollectionState(
+            name=name,
+            points=info.points_count or 0,
+            indexed_vectors=info.indexed_vectors_count or 0,
+            is_optimised=info.status == models.CollectionStatus.GREEN,
+        )
+
+    def get_alias_target(self, alias: str) -> str | None:
+        """The collection behind an alias, None when there is no such alias."""
+        aliases = self._call(self._client.get_aliases).aliases
+        return next((entry.collection_name for entry in aliases if entry.alias_name == alias), None)
+
+    def swap_alias(self, alias: str, collection: str) -> None:
+        """Point the alias at the collection in one step; readers see the old one or the new one."""
+        actions: list[models.CreateAliasOperation | models.DeleteAliasOperation] = []
+        if self.get_alias_target(alias) is not None:
+            actions.append(models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=alias)))
+        create = models.CreateAlias(collection_name=collection, alias_name=alias)
+        actions.append(models.CreateAliasOperation(create_alias=create))
+        self._call(lambda: self._client.update_collection_aliases(actions))
+
+    # Points
+
+    def upsert(self, collection: str, points: Sequence[models.PointStruct]) -> None:
+        """Write whole points, replacing what they held. Durable on return."""
+        for start in range(0, len(points), UPSERT_POINTS):
+            batch = list(points[start : start + UPSERT_POINTS])
+            self._call(lambda batch=batch: self._client.upsert(collection, batch, wait=True))  # type: ignore[misc]
+
+    def apply(self, collection: str, operations: Sequence[models.UpdateOperation]) -> None:
+        """Partial updates in order. Raises PointsMissingError if a point is not there. Durable on return."""
+        if operations:
+            self._call(lambda: self._client.batch_update_points(collection, list(operations), wait=True))
+
+    def delete(self, collection: str, ids: Sequence[str]) -> None:
+        """Remove points; ids that are not there are passed over. Durable on return."""
+        if ids:
+            selector = models.PointIdsList(points=list(ids))
+            self._call(lambda: self._client.delete(collection, selector, wait=True))
+
+    def count(self, collection: str, condition: models.Filter | None = None) -> int:
+        """The exact number of points that match."""
+        return self._call(lambda: self._client.count(collection, condition, exact=True)).count
+
+    def retrieve(
+        self,
+        collection: str,
+        ids: Sequence[str],
+        *,
+        with_payload: bool | models.PayloadSelector = True,
+        with_vectors: bool | list[str] = False,
+    ) -> list[models.Record]:
+        """The points of these ids that exist, in no particular order."""
+        return self._call(
+            lambda: self._client.retrieve(collection, list(ids), with_payload=with_payload, with_vectors=with_vectors)
+        )
+
+    def scroll_ids(self, collection: str) -> Iterator[str]:
+        """The id of every point."""
+        offset: models.ExtendedPointId | None = None
+        while True:
+            page, offset = self._call(
+                lambda offset=offset: self._client.scroll(  # type: ignore[misc]
+                    collection, limit=SCROLL_POINTS, offset=offset, with_payload=False
+                )
+            )
+            yield from (str(record.id) for record in page)
+            if offset is None:
+                return
+
+    def query_batch(self, collection: str, requests: Sequence[models.QueryRequest]) -> list[list[models.ScoredPoint]]:
+        """The answers of several queries in one round trip, in their order."""
+        responses = self._call(lambda: self._client.query_batch_points(collection, list(requests)))
+        return [response.points for response in responses]
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _call(self, action: Callable[[], T]) -> T:
+        try:
+            return action()
+        except UnexpectedResponse as error:
+            if error.status_code in _RETRYABLE_STATUS:
+                raise DependencyUnavailableError("qdrant", f"status {error.status_code}") from error
+            if error.status_code == 404:
+                raise PointsMissingError(str(error)) from error
+            raise
+        except ResponseHandlingException as error:
+            if isinstance(error.source, httpx.HTTPError):
+                raise DependencyUnavailableError("qdrant", type(error.source).__name__) from error
+            raise
+        except (httpx.HTTPError, ConnectionError) as error:
+            raise DependencyUnavailableError("qdrant", type(error).__name__) from error
+
+
+__all__ = ["ApiException", "CollectionState", "PointsMissingError", "VectorStore"]
