@@ -37,7 +37,7 @@ class GenerationRepository:
         """The newest generation of these recipes that is not live yet."""
         return self._find_first(alias, GenerationState.BUILDING, recipes_fingerprint)
 
-    def list(self, alias: str) -> list[Generation]:
+    def list_all(self, alias: str) -> list[Generation]:
         """All generations of an alias, the newest first."""
         return self._find(alias)
 

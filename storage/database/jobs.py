@@ -90,7 +90,7 @@ class JobRepository:
             raise NotFoundError("job", str(job_id))
         return _to_job(row)
 
-    def list(self, *, limit: int = 20, offset: int = 0, state: JobState | None = None) -> list[Job]:
+    def list_recent(self, *, limit: int = 20, offset: int = 0, state: JobState | None = None) -> list[Job]:
         """The newest jobs first."""
         query = select(jobs).order_by(jobs.c.created_at.desc(), jobs.c.id).limit(limit).offset(offset)
         if state is not None:

@@ -4,52 +4,13 @@ from __future__ import annotations
 
 from qdrant_client import models
 
+from core.fields import INDEXED_FIELDS
 from core.settings import Settings
 from core.vectors import TITLE_VECTORS, Priority, VectorSource
 
-_KEYWORD = models.PayloadSchemaType.KEYWORD
-_INTEGER = models.PayloadSchemaType.INTEGER
-_FLOAT = models.PayloadSchemaType.FLOAT
-_BOOL = models.PayloadSchemaType.BOOL
-_DATETIME = models.PayloadSchemaType.DATETIME
-
 # Every structured field that a filter or a sort may name. URLs and provenance are payload only.
 PAYLOAD_INDEXES: dict[str, models.PayloadSchemaType] = {
-    "id": _KEYWORD,
-    "type": _KEYWORD,
-    "status": _KEYWORD,
-    "season": _KEYWORD,
-    "rating": _KEYWORD,
-    "source": _KEYWORD,
-    "franchise": _KEYWORD,
-    "genres": _KEYWORD,
-    "themes": _KEYWORD,
-    "demographics": _KEYWORD,
-    "tags": _KEYWORD,
-    "studios": _KEYWORD,
-    "producers": _KEYWORD,
-    "licensors": _KEYWORD,
-    "awards": _KEYWORD,
-    "staff[].name": _KEYWORD,
-    "characters[].name": _KEYWORD,
-    "streaming[].platform": _KEYWORD,
-    "external_keys": _KEYWORD,
-    "year": _INTEGER,
-    "episodes": _INTEGER,
-    "scored_by": _INTEGER,
-    "rank": _INTEGER,
-    "popularity": _INTEGER,
-    "members": _INTEGER,
-    "favorites": _INTEGER,
-    "character_count": _INTEGER,
-    "duration": _FLOAT,
-    "score": _FLOAT,
-    "popularity_score": _FLOAT,
-    "content_richness_score": _FLOAT,
-    "search_boost_factor": _FLOAT,
-    "aired.start": _DATETIME,
-    "aired.end": _DATETIME,
-    "adult": _BOOL,
+    field.path: models.PayloadSchemaType(field.kind.value) for field in INDEXED_FIELDS
 }
 
 
