@@ -186,8 +186,9 @@ def content_hash(document: dict[str, Any]) -> str:
 def merge_documents(stored: dict[str, Any], incoming: dict[str, Any]) -> dict[str, Any]:
     """The stored document with what the incoming one says: a field that is absent there keeps its value.
 
-    External ids are joined, since a second source usually knows others than the first.
+    So does one that is only UNKNOWN there. External ids are joined, since a second source knows others than the first.
     """
-    merged = {**stored, **incoming}
+    said = {name: value for name, value in incoming.items() if value != "UNKNOWN" or name not in stored}
+    merged = {**stored, **said}
     ids = {**stored.get("external_ids", {}), **incoming.get("external_ids", {})}
     return {**merged, "external_ids": ids} if ids else merged

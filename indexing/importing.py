@@ -1,0 +1,182 @@
+"""Import: documents into Postgres, batch by batch, each batch in one transaction with its counts.
+
+If the process dies, the batches before are stored and the rest is not: running the import again does the rest,
+and finds the first part unchanged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection
+
+from core.document import AnimeDocument, content_hash, merge_documents
+from core.identity import assign_slug, build_slug
+from core.log import Event, Log
+from indexing.sources.files import RawRecord
+from indexing.sources.records import Refusal, parse_record
+from storage.database.jobs import JobRepository
+from storage.database.session import Database
+from storage.database.titles import StoredTitle, TitleRepository
+
+BATCH_RECORDS = 500
+# Later refusals are counted, not kept: a file of another kind would fill the dead letters with every line of it.
+MAX_KEPT_REFUSALS = 1_000
+_LOCAL_PROVIDER = "local"
+_log = Log("import")
+
+
+@dataclass(slots=True)
+class ImportSummary:
+    """What became of the records of one import."""
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    refusals: list[Refusal] = field(default_factory=list)
+
+    @property
+    def read(self) -> int:
+        """All records so far."""
+        return self.added + self.changed + self.unchanged + self.refused
+
+    def counts(self) -> dict[str, int]:
+        """As stored with the job."""
+        return {
+            "added": self.added,
+            "changed": self.changed,
+            "unchanged": self.unchanged,
+            "refused": self.refused,
+        }
+
+
+class Importer:
+    """Stores documents as titles and gives each new one its slug."""
+
+    def __init__(self, database: Database, titles: TitleRepository, jobs: JobRepository) -> None:
+        self._database = database
+        self._titles = titles
+        self._jobs = jobs
+
+    def run(
+        self,
+        job_id: uuid.UUID,
+        records: Iterable[RawRecord],
+        *,
+        on_progress: Callable[[ImportSummary], None] | None = None,
+    ) -> ImportSummary:
+        """Import all records under a job. Bad records become dead letters with their line and reason."""
+        total = ImportSummary()
+        iterator = iter(records)
+        while batch := list(islice(iterator, BATCH_RECORDS)):
+            summary = self._import_batch(job_id, batch, kept_refusals=len(total.refusals))
+            total.added += summary.added
+            total.changed += summary.changed
+            total.unchanged += summary.unchanged
+            total.refused += summary.refused
+            total.refusals.extend(summary.refusals)
+            if on_progress is not None:
+                on_progress(total)
+        _log.info(Event.IMPORT_FINISHED, job_id=str(job_id), **total.counts())
+        return total
+
+    def _import_batch(self, job_id: uuid.UUID, batch: Sequence[RawRecord], *, kept_refusals: int) -> ImportSummary:
+        parsed = [parse_record(record) for record in batch]
+        documents = [result for result in parsed if isinstance(result, AnimeDocument)]
+        refusals = [result for result in parsed if isinstance(result, Refusal)]
+        summary = ImportSummary(refused=len(refusals), refusals=refusals[: MAX_KEPT_REFUSALS - kept_refusals])
+        with self._database.begin() as connection:
+            self._store(connection, documents, summary)
+            for refusal in summary.refusals:
+                detail = {"line": refusal.line}
+                self._jobs.add_dead_letter(connection, job_id, stage="import", reason=refusal.reason, detail=detail)
+            self._jobs.add_import_counts(connection, job_id, summary.counts())
+        return summary
+
+    def _store(self, connection: Connection, documents: Sequence[AnimeDocument], summary: ImportSummary) -> None:
+        self._titles.lock_slugs(connection)
+        batch = _Batch(connection, self._titles, documents)
+        for document in documents:
+            batch.add(document)
+        self._titles.insert(connection, list(batch.added.values()))
+        self._titles.update(connection, list(batch.changed.values()))
+        self._titles.add_ids(connection, batch.new_ids)
+        summary.added = len(batch.added)
+        summary.changed = len(batch.changed)
+        summary.unchanged = len(documents) - summary.added - summary.changed
+
+
+class _Batch:
+    """Decides for each document of a batch whether it is new, changed or known; two may be the same title."""
+
+    def __init__(self, connection: Connection, titles: TitleRepository, documents: Sequence[AnimeDocument]) -> None:
+        keys = [key for document in documents for key in _identity_keys(document)]
+        self._slug_by_key = titles.find_by_ids(connection, keys)
+        self._stored = titles.load_in(connection, sorted(set(self._slug_by_key.values())))
+        self._taken = titles.find_taken(connection, list(_candidate_slugs(documents)))
+        self._find_taken = lambda slug: bool(titles.find_taken(connection, [slug]))
+        self._checked = set(_candidate_slugs(documents))
+        self.added: dict[str, StoredTitle] = {}
+        self.changed: dict[str, StoredTitle] = {}
+        self.new_ids: list[tuple[str, str, str]] = []
+
+    def add(self, document: AnimeDocument) -> None:
+        """Place one document."""
+        keys = _identity_keys(document)
+        slug = next((self._slug_by_key[key] for key in keys if key in self._slug_by_key), None)
+        incoming = document.to_json()
+        if slug is None:
+            slug = self._add_new(document, incoming)
+        else:
+            self._merge(slug, incoming)
+        for key in keys:
+            if key not in self._slug_by_key:
+                self._slug_by_key[key] = slug
+                self.new_ids.append((*key, slug))
+
+    def _add_new(self, document: AnimeDocument, incoming: dict[str, Any]) -> str:
+        slug = assign_slug(document.title, document.external_ids, is_taken=self._is_taken)
+        self._taken.add(slug)
+        self.added[slug] = self._stored[slug] = _build_title(slug, incoming)
+        return slug
+
+    def _merge(self, slug: str, incoming: dict[str, Any]) -> None:
+        before = self._stored[slug]
+        after = _build_title(slug, merge_documents(before.document, incoming))
+        if after.content_hash == before.content_hash:
+            return
+        self._stored[slug] = after
+        target = self.added if slug in self.added else self.changed
+        target[slug] = after
+
+    def _is_taken(self, slug: str) -> bool:
+        if slug not in self._checked and slug not in self._taken:
+            self._checked.add(slug)
+            if self._find_taken(slug):
+                self._taken.add(slug)
+        return slug in self._taken
+
+
+def _candidate_slugs(documents: Iterable[AnimeDocument]) -> Iterator[str]:
+    return (slug for slug in (build_slug(document.title) for document in documents) if slug)
+
+
+def _identity_keys(document: AnimeDocument) -> list[tuple[str, str]]:
+    """The ids by which a document is recognised again; one made from its facts where it has none."""
+    keys = [(provider, str(value)) for provider, value in sorted(document.external_ids.items())]
+    if keys:
+        return keys
+    facts = "\0".join((document.title, document.type, str(document.year)))
+    return [(_LOCAL_PROVIDER, hashlib.blake2b(facts.encode(), digest_size=10).hexdigest())]
+
+
+def _build_title(slug: str, document: dict[str, Any]) -> StoredTitle:
+    tags = (*document.get("tags", []), *document.get("genres", []))
+    adult = AnimeDocument.ADULT_LABEL in tags or document.get("rating") == "Rx"
+    return StoredTitle(slug, document, content_hash(document), adult, excluded=False)

@@ -1,0 +1,107 @@
+"""Opens a catalogue file and yields its raw records with the place where each stands.
+
+JSON (an array, or an object with `data`), JSONL and CSV, each plain, .gz or .zst. A line that cannot be read is
+yielded with the reason instead of a value, so that one bad line never hides the rest.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+import orjson
+import zstandard
+
+from core.errors import InvalidInputError
+
+# A cell of a real catalogue holds a synopsis; the csv module's own limit of 128 kB is for hostile files.
+_MAX_LINE_BYTES = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class RawRecord:
+    """One record of a file: `line` counts from 1 (items, for a JSON array). Either `value` or `fault` is set."""
+
+    line: int
+    value: dict[str, Any] | None = None
+    fault: str | None = None
+
+
+def read_records(path: Path) -> Iterator[RawRecord]:
+    """All records of the file. Raises InvalidInputError when the file as a whole cannot be read."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    packing = suffixes.pop() if suffixes and suffixes[-1] in {".gz", ".zst"} else ""
+    kind = suffixes[-1] if suffixes else ""
+    readers = {".json": _read_json, ".jsonl": _read_jsonl, ".ndjson": _read_jsonl, ".csv": _read_csv}
+    if kind not in readers:
+        raise InvalidInputError("file", f"{path.name}: expected .json, .jsonl or .csv, plain, .gz or .zst")
+    try:
+        with path.open("rb") as raw, _unpack(raw, packing) as stream:
+            yield from readers[kind](stream)
+    except (OSError, EOFError, zstandard.ZstdError) as error:
+        raise InvalidInputError("file", f"{path.name}: {error}") from error
+
+
+def _unpack(raw: IO[bytes], packing: str) -> IO[bytes]:
+    if packing == ".gz":
+        return cast(IO[bytes], gzip.open(raw))
+    if packing == ".zst":
+        return zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+    return raw
+
+
+def _read_jsonl(stream: IO[bytes]) -> Iterator[RawRecord]:
+    for number, line in enumerate(io.BufferedReader(stream, 1 << 20), start=1):  # type: ignore[type-var]
+        text = line.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else line.strip()
+        if not text:
+            continue
+        if len(text) > _MAX_LINE_BYTES:
+            yield RawRecord(number, fault=f"longer than {_MAX_LINE_BYTES} bytes")
+            continue
+        try:
+            yield _check_object(number, orjson.loads(text))
+        except orjson.JSONDecodeError as error:
+            yield RawRecord(number, fault=f"not JSON: {error}")
+
+
+def _read_json(stream: IO[bytes]) -> Iterator[RawRecord]:
+    try:
+        content = orjson.loads(stream.read().removeprefix(b"\xef\xbb\xbf"))
+    except orjson.JSONDecodeError as error:
+        raise InvalidInputError("file", f"not JSON: {error}") from error
+    items = content.get("data") if isinstance(content, dict) else content
+    if not isinstance(items, list):
+        raise InvalidInputError("file", "expected a JSON array, or an object with an array named `data`")
+    for number, item in enumerate(items, start=1):
+        yield _check_object(number, item)
+
+
+def _check_object(number: int, value: Any) -> RawRecord:
+    if isinstance(value, dict):
+        return RawRecord(number, value=value)
+    return RawRecord(number, fault=f"expected an object, found {type(value).__name__}")
+
+
+def _read_csv(stream: IO[bytes]) -> Iterator[RawRecord]:
+    csv.field_size_limit(_MAX_LINE_BYTES)
+    text = io.TextIOWrapper(io.BufferedReader(stream, 1 << 20), "utf-8-sig", errors="replace", newline="")  # type: ignore[type-var]
+    reader = csv.DictReader(text, restkey="")
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield RawRecord(reader.line_num, fault=f"not CSV: {error}")
+            continue
+        if row.pop("", None) is not None and len(row) != len(reader.fieldnames or ()) - 1:
+            yield RawRecord(reader.line_num, fault="more cells than columns")
+        elif None in row.values():
+            yield RawRecord(reader.line_num, fault="fewer cells than columns")
+        else:
+            yield RawRecord(reader.line_num, value=dict(row))

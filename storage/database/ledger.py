@@ -1,0 +1,109 @@
+"""The embedding ledger: what each point was made from, written after Qdrant has it on disk.
+
+A row may be missing for a point that exists (the process died in between: it is written again, to the same id).
+A row never exists for a point that was not written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from storage.database.models import embedding_ledger, titles
+from storage.database.session import Database
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """A title's point: the document's hash and, for each vector, a hash over its passage and recipe."""
+
+    slug: str
+    document_hash: str
+    passages: dict[str, str]
+
+
+class LedgerRepository:
+    """Reads and writes `embedding_ledger`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def load(self, collection: str, slugs: Sequence[str]) -> dict[str, LedgerEntry]:
+        """The entries of these titles in this collection."""
+        query = select(embedding_ledger.c.slug, embedding_ledger.c.document_hash, embedding_ledger.c.passages).where(
+            embedding_ledger.c.collection == collection, embedding_ledger.c.slug.in_(list(slugs))
+        )
+        with self._database.begin() as connection:
+            return {row.slug: LedgerEntry(*row) for row in connection.execute(query)}
+
+    def record(self, connection: Connection, collection: str, entries: Sequence[LedgerEntry]) -> list[str]:
+        """Write entries; returns the slugs whose document changed meanwhile and which are therefore NOT recorded.
+
+        For those the entry is removed: another worker may have written a newer point, and ours came last.
+        """
+        if not entries:
+            return []
+        query = select(titles.c.slug, titles.c.content_hash).where(titles.c.slug.in_([e.slug for e in entries]))
+        current = dict(connection.execute(query.with_for_update(read=True)).tuples().all())
+        fresh = [entry for entry in entries if current.get(entry.slug) == entry.document_hash]
+        outdated = [entry.slug for entry in entries if current.get(entry.slug) != entry.document_hash]
+        if fresh:
+            statement = insert(embedding_ledger)
+            connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["collection", "slug"],
+                    set_={
+                        "document_hash": statement.excluded.document_hash,
+                        "passages": statement.excluded.passages,
+                        "written_at": func.now(),
+                    },
+                ),
+                [
+                    {
+                        "collection": collection,
+                        "slug": entry.slug,
+                        "document_hash": entry.document_hash,
+                        "passages": entry.passages,
+                    }
+                    for entry in fresh
+                ],
+            )
+        self.forget(connection, collection, outdated)
+        return outdated
+
+    def forget(self, connection: Connection, collection: str, slugs: Sequence[str]) -> None:
+        """Remove entries, so that these titles are written in full again."""
+        if slugs:
+            connection.execute(
+                delete(embedding_ledger).where(
+                    embedding_ledger.c.collection == collection, embedding_ledger.c.slug.in_(list(slugs))
+                )
+            )
+
+    def forget_now(self, collection: str, slugs: Sequence[str]) -> None:
+        """As `forget`, in a transaction of its own."""
+        with self._database.begin() as connection:
+            self.forget(connection, collection, slugs)
+
+    def count(self, collection: str) -> int:
+        """How many titles the collection should hold."""
+        query = select(func.count()).where(embedding_ledger.c.collection == collection)
+        with self._database.begin() as connection:
+            return connection.execute(query).scalar_one()
+
+    def iterate_slugs(self, collection: str) -> Iterator[str]:
+        """The slug of every title that the collection should hold."""
+        query = select(embedding_ledger.c.slug).where(embedding_ledger.c.collection == collection)
+        with self._database.begin() as connection:
+            yield from connection.execute(query).scalars()
+
+    def count_by_vector(self, collection: str) -> dict[str, int]:
+        """How many titles have each vector: the coverage of the index."""
+        names = func.jsonb_object_keys(embedding_ledger.c.passages).label("name")
+        keys = select(names).where(embedding_ledger.c.collection == collection).subquery()
+        query = select(keys.c.name, func.count()).group_by(keys.c.name)
+        with self._database.begin() as connection:
+            return dict(connection.execute(query).tuples().all())
