@@ -9,10 +9,8 @@ import subprocess
 from pathlib import Path
 from typing import IO
 
-import psutil
-
 from core.errors import DependencyUnavailableError
-from embedded.files import read_json, write_json
+from embedded.pidfiles import forget_process, remember_process
 from embedded.unit import Launch, Unit
 from embedded.watchdog import Watchdog
 
@@ -28,7 +26,7 @@ class Child:
         self.unit = unit
         self._watchdog = watchdog
         self._process: subprocess.Popen[bytes] | None = None
-        self._pid_path = home / "run" / f"{unit.name}.json"
+        self._home = home
         self.log_path = home / "logs" / f"{unit.name}.log"
 
     @property
@@ -49,8 +47,6 @@ class Child:
         """Start the process; no wait for readiness. Does nothing when it runs already."""
         if self.is_alive():
             return
-        if self._process is None:
-            self._end_leftover()
         # Workers of a server that was killed alone would keep its port.
         self._kill_group()
         self._forget()
@@ -58,7 +54,7 @@ class Child:
         with self._open_log() as log:
             self._process = _spawn(launch, log=log)
         self._watchdog.add(self._process.pid, self.unit.stop_signal)
-        self._remember(self._process.pid)
+        remember_process(self._home, name=self.unit.name, pid=self._process.pid)
 
     def ask_to_stop(self) -> None:
         """Send the unit's stop signal and return at once."""
@@ -116,23 +112,7 @@ class Child:
         if self._process is not None:
             self._watchdog.remove(self._process.pid)
             self._process = None
-        self._pid_path.unlink(missing_ok=True)
-
-    def _remember(self, pid: int) -> None:
-        self._pid_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with contextlib.suppress(psutil.NoSuchProcess):
-            write_json(self._pid_path, {"pid": pid, "started": psutil.Process(pid).create_time()})
-
-    def _end_leftover(self) -> None:
-        """A process of an earlier supervisor that was killed together with its watchdog."""
-        kept = read_json(self._pid_path)
-        if kept is None:
-            return
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process = psutil.Process(kept["pid"])
-            if abs(process.create_time() - kept["started"]) < 1.0:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait(timeout=_KILL_WAIT_S)
+        forget_process(self._home, name=self.unit.name)
 
 
 def _spawn(launch: Launch, *, log: IO[bytes]) -> subprocess.Popen[bytes]:

@@ -66,14 +66,3 @@ class HomeLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
-
-
-def is_locked(home: Path) -> bool:
-    """True while some process runs servers in this home."""
-    if not (home / "lock").exists():
-        return False
-    try:
-        with HomeLock(home):
-            return False
-    except ConflictError:
-        return True

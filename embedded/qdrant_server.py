@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-import httpx
-
+from embedded.http_probe import answers_ok
 from embedded.ports import LOOPBACK
 from embedded.unit import Launch
 
-_PROBE_TIMEOUT_S = 1.0
 _SOURCE_ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -50,10 +48,7 @@ class QdrantServer:
 
     def is_ready(self) -> bool:
         """True once /readyz answers 200: every collection is loaded."""
-        try:
-            return httpx.get(f"{self.address}/readyz", timeout=_PROBE_TIMEOUT_S, trust_env=False).is_success
-        except httpx.TransportError:
-            return False
+        return answers_ok(f"{self.address}/readyz")
 
     def wipe(self) -> None:
         """Delete all collections."""

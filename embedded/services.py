@@ -28,6 +28,7 @@ from embedded.addresses import (
 )
 from embedded.child import Child
 from embedded.files import HomeLock
+from embedded.pidfiles import end_leftovers
 from embedded.postgres_server import PostgresServer
 from embedded.qdrant_server import QdrantServer
 from embedded.redis_server import BROKER_POLICY, CACHE_POLICY, RedisServer
@@ -63,7 +64,7 @@ def build_servers(home: Path, *, addresses: Addresses) -> dict[str, Server]:
 
 
 def wait_until_ready(child: Child, *, limit_s: float = START_LIMIT_S) -> None:
-    """Return once the child answers. Raises DependencyUnavailableError, with its log, when it ends or takes too long."""
+    """Return once the child answers. Raises DependencyUnavailableError, with its log, when it ends or is late."""
     deadline = time.monotonic() + limit_s
     while not child.unit.is_ready():
         if not child.is_alive():
@@ -104,6 +105,8 @@ class EmbeddedServices:
     def __enter__(self) -> Self:
         self._lock.acquire()
         try:
+            # Before the ports are looked at: a leftover would make its own port look taken.
+            end_leftovers(self.home)
             self._watchdog = Watchdog()
             self._addresses = choose_addresses(self.home)
             servers = build_servers(self.home, addresses=self._addresses)
