@@ -27,3 +27,12 @@ class HintSender:
             _log.warning(Event.TASK_SEND_FAILED, task=task, reason=type(error).__name__)
             return False
         return True
+
+    def queue_length(self, queue: str) -> int:
+        """Messages that wait in a queue; 0 if the broker is away (then none of them can be relied on)."""
+        try:
+            with self._app.connection_for_read() as connection:
+                return int(connection.default_channel.client.llen(queue))
+        except (OperationalError, RedisError, OSError) as error:
+            _log.warning(Event.TASK_SEND_FAILED, task="queue_length", reason=type(error).__name__)
+            return 0

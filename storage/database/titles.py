@@ -83,6 +83,15 @@ class TitleRepository:
         )
         return {(row.provider, row.external_id): row.slug for row in rows}
 
+    def find_names_by_ids(self, connection: Connection, keys: Sequence[tuple[str, str]]) -> dict[str, str]:
+        """Titles' names by 'provider:id', for those that are known."""
+        slugs = self.find_by_ids(connection, keys)
+        query = select(titles.c.slug, titles.c.document["title"].astext).where(
+            titles.c.slug.in_(sorted(set(slugs.values())))
+        )
+        names = dict(connection.execute(query).tuples().all())
+        return {f"{provider}:{external_id}": names[slug] for (provider, external_id), slug in slugs.items()}
+
     def find_taken(self, connection: Connection, slugs: Sequence[str]) -> set[str]:
         """Which of these slugs belong to a title."""
         query = select(titles.c.slug).where(titles.c.slug.in_(list(slugs)))

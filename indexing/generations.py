@@ -1,0 +1,68 @@
+"""Which collection the titles go into: one for each set of recipes, reached by an alias."""
+
+from __future__ import annotations
+
+from core.errors import TransientError
+from core.log import Event, Log
+from core.recipe import RecipeSet
+from storage.database.generations import Generation, GenerationRepository
+from storage.database.models import GenerationState
+from storage.vectors.store import VectorStore
+
+_log = Log("generations")
+
+
+class NoGenerationError(TransientError):
+    """No embedding worker has said yet which recipes it makes vectors by."""
+
+    code = "no-generation"
+
+
+class GenerationService:
+    """Creates generations and moves the alias. Every step may be repeated after a crash."""
+
+    def __init__(self, generations: GenerationRepository, store: VectorStore, *, alias: str) -> None:
+        self._generations = generations
+        self._store = store
+        self._alias = alias
+
+    def ensure(self, recipes: RecipeSet) -> Generation:
+        """The generation of these recipes, with its collection; made if there is none.
+
+        The first generation of all goes live at once, since there is nothing better to search in.
+        """
+        live = self._generations.get_live(self._alias)
+        if live is not None and live.recipes.fingerprint == recipes.fingerprint:
+            self._ensure_collection(live)
+            return live
+        generation = self._generations.get_building(self._alias, recipes.fingerprint) or self._create(recipes)
+        self._ensure_collection(generation)
+        if live is None:
+            self.go_live(generation)
+        return generation
+
+    def get_target(self) -> Generation:
+        """Where jobs write to: the newest generation that is building, else the live one."""
+        for generation in self._generations.list_all(self._alias):
+            if generation.state is not GenerationState.RETIRED:
+                return generation
+        raise NoGenerationError("no embedding worker has started yet", retry_after_s=5)
+
+    def go_live(self, generation: Generation) -> None:
+        """Move the alias in one step. Qdrant first: Postgres then says what searches already see."""
+        self._store.swap_alias(self._alias, generation.collection)
+        self._generations.set_live(generation.collection, self._alias)
+        _log.info(Event.ALIAS_SWAPPED, alias=self._alias, collection=generation.collection)
+
+    def _create(self, recipes: RecipeSet) -> Generation:
+        number = len(self._generations.list_all(self._alias)) + 1
+        collection = f"{self._alias}_{recipes.fingerprint}_{number:03d}"
+        generation = self._generations.create(collection, alias=self._alias, recipes=recipes)
+        _log.info(Event.GENERATION_CREATED, collection=collection, encoder=recipes.text.encoder)
+        return generation
+
+    def _ensure_collection(self, generation: Generation) -> None:
+        self._store.create_collection(generation.collection, text_dimension=generation.recipes.text.dimension)
+        if generation.state is GenerationState.LIVE and self._store.get_alias_target(self._alias) is None:
+            # Died between the two steps of going live, or Qdrant came back empty.
+            self._store.swap_alias(self._alias, generation.collection)

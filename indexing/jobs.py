@@ -1,0 +1,211 @@
+"""The life of a job: rows for what is stale, hints for the workers, the end, and the mending of what got lost.
+
+Everything here may be called twice, at any time, by any number of workers.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from core.errors import InvalidInputError, PermanentError
+from core.identity import point_id
+from core.log import Event, Log
+from core.settings import Settings
+from indexing.generations import GenerationService
+from indexing.importing import Importer, ImportSummary
+from indexing.sources.files import RawRecord, read_records
+from messaging.hints import HintSender
+from messaging.names import QUEUE_EMBED, TASK_EMBED_CHUNK, TASK_FINISH_JOB, TASK_RUN_JOB
+from storage.database.generations import Generation
+from storage.database.jobs import Job, JobRepository
+from storage.database.ledger import LedgerRepository
+from storage.database.models import GenerationState, JobState
+from storage.database.stages import OpenRow, StageRepository
+from storage.database.titles import TitleRepository
+from storage.vectors.store import VectorStore
+
+KIND_INDEX = "index"
+KIND_IMPORT = "import"
+# An import that says nothing for so long has died with its process.
+_SILENT = timedelta(seconds=120)
+_MISSING_PAGE = 1_000
+_log = Log("jobs")
+
+
+class JobService:
+    """Runs, finishes and mends jobs."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        jobs: JobRepository,
+        stages: StageRepository,
+        titles: TitleRepository,
+        ledger: LedgerRepository,
+        generations: GenerationService,
+        store: VectorStore,
+        importer: Importer,
+        hints: HintSender,
+    ) -> None:
+        self._settings = settings
+        self._jobs = jobs
+        self._stages = stages
+        self._titles = titles
+        self._ledger = ledger
+        self._generations = generations
+        self._store = store
+        self._importer = importer
+        self._hints = hints
+
+    # Starting
+
+    def run(self, job_id: uuid.UUID) -> None:
+        """Do the job's own part (import) and put its titles to work. Nothing happens if it has ended."""
+        if not self._jobs.start(job_id):
+            return
+        job = self._jobs.get(job_id)
+        try:
+            if job.kind == KIND_IMPORT and not job.enqueued:
+                self._importer.run(job_id, self._open_records(job))
+            self.enqueue(job_id)
+        except PermanentError as error:
+            self._jobs.close(job_id, JobState.FAILED, message=str(error))
+
+    def import_records(
+        self, job_id: uuid.UUID, records: Iterator[RawRecord], *, on_progress: Callable[[ImportSummary], None]
+    ) -> ImportSummary:
+        """Import in this process, for a command that reads a local file. `enqueue` follows."""
+        self._jobs.start(job_id)
+        return self._importer.run(job_id, records, on_progress=on_progress)
+
+    def enqueue(self, job_id: uuid.UUID) -> int:
+        """Store a row for each stale title and send hints; returns how many titles."""
+        job = self._jobs.get(job_id)
+        target = self._generations.get_target()
+        count = self._stages.enqueue_stale(job_id, target.collection, slugs=self._wanted_slugs(job))
+        self._jobs.mark_enqueued(job_id)
+        if count == 0:
+            self.finish(job_id)
+            return 0
+        self._store.set_indexing(target.collection, enabled=False)
+        self._send_chunks(job_id, self._stages.list_claimable(job_id), target)
+        return count
+
+    def _open_records(self, job: Job) -> Iterator[RawRecord]:
+        if "documents" in job.params:
+            return (RawRecord(number, value=value) for number, value in enumerate(job.params["documents"], start=1))
+        if "path" in job.params:
+            return read_records(self._resolve_path(job.params["path"]))
+        raise InvalidInputError("params", "an import job needs `documents` or `path`")
+
+    def _resolve_path(self, given: str) -> Path:
+        root = self._settings.import_root
+        if root is None:
+            raise InvalidInputError("path", "IMPORT_ROOT is not set, so no file may be read")
+        path = (root / given).resolve()
+        if not path.is_relative_to(root.resolve()):
+            raise InvalidInputError("path", "must lie under IMPORT_ROOT")
+        return path
+
+    def _wanted_slugs(self, job: Job) -> list[str] | None:
+        ids: list[str] | None = job.params.get("ids")
+        if ids is None:
+            return None
+        slugs = {identifier: self._titles.resolve_slug(identifier) for identifier in ids}
+        unknown = [identifier for identifier, slug in slugs.items() if slug is None]
+        if unknown:
+            raise InvalidInputError("ids", f"unknown: {', '.join(unknown[:10])}")
+        return [slug for slug in slugs.values() if slug is not None]
+
+    def _send_chunks(self, job_id: uuid.UUID, rows: Sequence[OpenRow], target: Generation) -> None:
+        for chunk in split_into_chunks(rows, self._settings.chunk_size):
+            self._hints.send(TASK_EMBED_CHUNK, job_id=str(job_id), slugs=chunk, collection=target.collection)
+
+    # Ending
+
+    def finish(self, job_id: uuid.UUID) -> bool:
+        """Close the job if all its rows are; False while something is open or had to be reopened."""
+        job = self._jobs.get(job_id)
+        if job.is_closed or not job.enqueued or self._stages.count_open(job_id):
+            return False
+        target = self._generations.get_target()
+        lost = self._find_lost_titles(target)
+        if lost:
+            self._ledger.forget_now(target.collection, lost)
+            self._stages.reopen(job_id, lost)
+            self._send_chunks(job_id, self._stages.list_claimable(job_id), target)
+            return False
+        self._store.set_indexing(target.collection, enabled=True)
+        if target.state is GenerationState.BUILDING:
+            self._generations.go_live(target)
+        self._close(job_id)
+        return True
+
+    def _close(self, job_id: uuid.UUID) -> None:
+        progress = self._jobs.get_progress(self._jobs.get(job_id))
+        dead = progress.dead_letters
+        message = f"{dead} in the dead letters" if dead else None
+        if self._jobs.close(job_id, JobState.COMPLETED, message=message):
+            _log.info(Event.JOB_FINISHED, job_id=str(job_id), dead_letters=dead, stages=progress.stages)
+
+    def _find_lost_titles(self, target: Generation) -> list[str]:
+        """Titles that the ledger lists and the collection lacks. Compares counts first: that is cheap."""
+        if self._store.count(target.collection) >= self._ledger.count(target.collection):
+            return []
+        present = set(self._store.scroll_ids(target.collection))
+        return [slug for slug in self._ledger.iterate_slugs(target.collection) if point_id(slug) not in present]
+
+    # Mending
+
+    def reconcile(self) -> int:
+        """Send again what a lost message or a dead worker left behind; returns how many titles were sent."""
+        resent = 0
+        queue_is_empty = self._hints.queue_length(QUEUE_EMBED) == 0
+        for job in self._jobs.list_open():
+            if not job.enqueued:
+                self._restart(job)
+            elif not self._stages.count_open(job.id):
+                self._hints.send(TASK_FINISH_JOB, job_id=str(job.id))
+            elif queue_is_empty:
+                # With hints still in the queue, titles that wait are not lost but next.
+                resent += self._resend(job)
+        return resent
+
+    def _resend(self, job: Job) -> int:
+        rows = self._stages.list_claimable(job.id)
+        if rows:
+            self._send_chunks(job.id, rows, self._generations.get_target())
+            _log.info(Event.ROWS_RESENT, job_id=str(job.id), rows=len(rows))
+        return len(rows)
+
+    def _restart(self, job: Job) -> None:
+        last_sign = job.heartbeat_at or job.created_at
+        is_silent = datetime.now(UTC) - last_sign > _SILENT
+        if job.state is JobState.RUNNING and not is_silent:
+            return
+        if job.params.get("source") == "cli" and job.kind == KIND_IMPORT:
+            if is_silent:
+                message = "the importing command stopped half-way; what it stored is kept: run it again"
+                self._jobs.close(job.id, JobState.FAILED, message=message)
+            return
+        self._hints.send(TASK_RUN_JOB, job_id=str(job.id))
+
+
+def split_into_chunks(rows: Sequence[OpenRow], chunk_size: int) -> list[list[str]]:
+    """Chunks of slugs for one task each. The more often titles came back, the fewer share a chunk.
+
+    A title that kills its worker (out of memory, say) leaves no error behind; halving the company it keeps finds
+    it within a few attempts, before its neighbours have used up theirs.
+    """
+    by_attempts: dict[int, list[str]] = {}
+    for row in rows:
+        by_attempts.setdefault(row.attempts, []).append(row.slug)
+    chunks: list[list[str]] = []
+    for attempts, slugs in sorted(by_attempts.items()):
+        size = max(1, chunk_size // 16**attempts)
+        chunks.extend(slugs[start : start + size] for start in range(0, len(slugs), size))
+    return chunks

@@ -1,0 +1,43 @@
+"""What every task gets: the services of its worker process."""
+
+from __future__ import annotations
+
+from typing import Protocol, cast
+
+from celery import Task
+
+from indexing.embedding import EmbeddingService
+from indexing.jobs import JobService
+from messaging.hints import HintSender
+from inference.queries import QueryEncodingService
+
+
+class Services(Protocol):
+    """Built by `worker` at first use; a service that this worker's queues do not need is never built."""
+
+    @property
+    def jobs(self) -> JobService:
+        """Runs and finishes jobs."""
+
+    @property
+    def embedding(self) -> EmbeddingService:
+        """Embeds and indexes chunks; loads the bulk encoder."""
+
+    @property
+    def query_encoding(self) -> QueryEncodingService:
+        """Encodes queries; loads the query encoder."""
+
+    @property
+    def hints(self) -> HintSender:
+        """Sends tasks by name."""
+
+
+class ServiceTask(Task):  # type: ignore[misc]
+    """A task with access to the services that `worker` hung on the Celery app."""
+
+    abstract = True
+
+    @property
+    def services(self) -> Services:
+        """The services of this process."""
+        return cast(Services, self.app.services)

@@ -1,0 +1,20 @@
+"""The synchronous task of the query path."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import shared_task
+
+from messaging.names import TASK_ENCODE_QUERIES
+from messaging.query_call import build_query_result, ensure_in_time
+from tasks.base import ServiceTask
+
+
+@shared_task(bind=True, base=ServiceTask, name=TASK_ENCODE_QUERIES, ignore_result=False)
+def encode_queries(self: ServiceTask, texts: list[str], deadline: float) -> dict[str, Any]:
+    """Vectors of query texts, unless their caller has stopped waiting (`deadline`, epoch seconds)."""
+    ensure_in_time(deadline)
+    service = self.services.query_encoding
+    encoded = service.encode(texts)
+    return build_query_result(recipes=service.recipes.fingerprint, dense=encoded.dense, lexical=encoded.lexical)

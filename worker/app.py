@@ -1,0 +1,36 @@
+"""The Celery app with its tasks, beat schedule and services."""
+
+from __future__ import annotations
+
+from celery import Celery
+
+from core.log import configure_logging
+from core.settings import Settings, get_settings
+from messaging.app import create_celery
+from messaging.names import TASK_RECONCILE
+from worker import lifecycle
+from worker.services import WorkerServices
+
+
+def build_app(settings: Settings) -> Celery:
+    """An app that can work, not only send."""
+    celery_app = create_celery(settings)
+    celery_app.conf.update(
+        imports=("tasks.jobs", "tasks.queries"),
+        worker_log_format="%(levelname)s %(name)s %(message)s",
+        beat_schedule={
+            "reconcile": {
+                "task": TASK_RECONCILE,
+                "schedule": settings.reconcile_every_s,
+                # A worker that was away must not run a pile of old ones.
+                "options": {"expires": settings.reconcile_every_s},
+            },
+        },
+    )
+    celery_app.services = WorkerServices(settings, celery_app)
+    lifecycle.connect(settings)
+    return celery_app
+
+
+configure_logging(get_settings())
+app = build_app(get_settings())

@@ -1,0 +1,113 @@
+"""The composition root of workers: services are built at first use, by the process that needs them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from celery import Celery
+
+from core.settings import Settings
+from indexing.generations import GenerationService
+from indexing.importing import Importer
+from indexing.jobs import JobService
+from indexing.passages import TEMPLATE_VERSION
+from messaging.hints import HintSender
+from storage.database.generations import GenerationRepository
+from storage.database.jobs import JobRepository
+from storage.database.ledger import LedgerRepository
+from storage.database.session import Database
+from storage.database.stages import StageRepository
+from storage.database.titles import TitleRepository
+from storage.vectors.store import VectorStore
+
+if TYPE_CHECKING:
+    from indexing.embedding import EmbeddingService
+    from inference.queries import QueryEncodingService
+
+# Bulk writes of a thousand points may wait for a laptop's Qdrant to finish copying a shard.
+_BULK_TIMEOUT_S = 60
+
+
+class WorkerServices:
+    """Everything that tasks call."""
+
+    def __init__(self, settings: Settings, app: Celery) -> None:
+        self._settings = settings
+        self._app = app
+
+    @cached_property
+    def hints(self) -> HintSender:
+        """Sends tasks by name."""
+        return HintSender(self._app)
+
+    @cached_property
+    def jobs(self) -> JobService:
+        """Runs, finishes and mends jobs."""
+        return JobService(
+            settings=self._settings,
+            jobs=self._job_repository,
+            stages=StageRepository(self._database),
+            titles=self._titles,
+            ledger=LedgerRepository(self._database),
+            generations=self._generations,
+            store=self._store,
+            importer=Importer(self._database, self._titles, self._job_repository),
+            hints=self.hints,
+        )
+
+    @cached_property
+    def embedding(self) -> EmbeddingService:
+        """Loads the bulk encoder and makes sure that its generation exists."""
+        from indexing.embedding import EmbeddingService, Models
+        from inference.registry import build_recipes, load_lexical_encoder, load_text_encoder
+
+        text = load_text_encoder(self._settings, template_version=TEMPLATE_VERSION, purpose="bulk")
+        lexical = load_lexical_encoder(self._settings, text)
+        recipes = build_recipes(text, lexical)
+        return EmbeddingService(
+            settings=self._settings,
+            database=self._database,
+            titles=self._titles,
+            stages=StageRepository(self._database),
+            ledger=LedgerRepository(self._database),
+            generations=self._generations,
+            store=self._store,
+            models=Models(text, lexical, recipes),
+            owner=f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
+        )
+
+    @cached_property
+    def query_encoding(self) -> QueryEncodingService:
+        """Loads the query encoder."""
+        from inference.queries import QueryEncodingService
+        from inference.registry import build_recipes, load_lexical_encoder, load_text_encoder
+
+        text = load_text_encoder(self._settings, template_version=TEMPLATE_VERSION, purpose="query")
+        lexical = load_lexical_encoder(self._settings, text)
+        return QueryEncodingService(text, lexical, build_recipes(text, lexical))
+
+    @cached_property
+    def _database(self) -> Database:
+        return Database(self._settings.database_url.get_secret_value())
+
+    @cached_property
+    def _titles(self) -> TitleRepository:
+        return TitleRepository(self._database)
+
+    @cached_property
+    def _job_repository(self) -> JobRepository:
+        return JobRepository(self._database)
+
+    @cached_property
+    def _store(self) -> VectorStore:
+        return VectorStore(self._settings, timeout_s=_BULK_TIMEOUT_S)
+
+    @cached_property
+    def _generations(self) -> GenerationService:
+        return GenerationService(
+            GenerationRepository(self._database), self._store, alias=self._settings.qdrant_collection_name
+        )
