@@ -100,7 +100,8 @@ class Collection:
         sizes = [*self.space.dense.values(), *self.space.multi.values()]
         if not threshold or not sizes:
             return False
-        return self.unindexed_points * max(sizes) * _BYTES_A_NUMBER / 1024 > threshold
+        kilobytes = self.unindexed_points * max(sizes) * _BYTES_A_NUMBER / 1024
+        return bool(kilobytes > threshold)
 
     # Writing
 

@@ -267,7 +267,7 @@ def _lookup(engine: edge.EdgeShard) -> Callable[[Id, str], Any]:
         records = engine.retrieve([point_id], False, [name] if name else True)
         if not records:
             raise NotFoundError(f"Not found: No point with id {point_id} found")
-        vector = records[0].vector
+        vector: Any = records[0].vector
         if isinstance(vector, dict):
             vector = vector.get(name)
         if vector is None:

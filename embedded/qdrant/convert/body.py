@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 from typing import Any, TypeVar
+from uuid import UUID
 
 from embedded.qdrant.errors import BadRequestError, NotServedError
 
 Json = dict[str, Any]
-Id = int | str
+Id = int | UUID | str
 NOTHING: frozenset[str] = frozenset()
 _Choice = TypeVar("_Choice")
 _MAX_ID = 2**64
@@ -83,7 +84,7 @@ def as_number(value: Any, *, what: str) -> float:
 def as_id(value: Any) -> Id:
     """Return a point id: an unsigned 64-bit number, or a string the engine reads as a UUID."""
     if isinstance(value, str) or (type(value) is int and 0 <= value < _MAX_ID):
-        return value  # type: ignore[no-any-return]
+        return value
     raise BadRequestError(f"point id: expected an unsigned number or a UUID, got {value!r}")
 
 

@@ -301,7 +301,7 @@ def _text(body: Json, scope: _Scope) -> Any:
     scoring = inner.get("scoring")
     if scoring is not None:
         bm25 = as_object(as_object(scoring, {"bm25"}, what="scoring").get("bm25"), {"k", "b"}, what="bm25")
-        scoring = edge.Bm25Params(**bm25)  # type: ignore[attr-defined]  # missing in the engine's stubs
+        scoring = edge.Bm25Params(**bm25)
     if scope.using is None:
         raise BadRequestError("text query: `using` names the payload field to search")
     return edge.TextQuery(scope.using, as_string(inner.get("query"), what="text.query"), scoring)

@@ -225,7 +225,7 @@ BATCH_UPDATES = frozenset(UPDATES) - {"create_index", "delete_index"}
 def read_batch(value: Any) -> list[tuple[str, Any]]:
     """Read the body of `points/batch`: (name, body) of each write, in order."""
     body = as_object(value, {"operations"}, what="batch update")
-    operations = []
+    operations: list[tuple[str, Any]] = []
     for item in as_list(need(body, "operations", what="batch update"), what="operations"):
         operation = as_object(item, BATCH_UPDATES, what="operation")
         if len(operation) != 1:
