@@ -32,7 +32,8 @@ class Child:
     @property
     def pid(self) -> int | None:
         """The id of the living process, None when it is not running."""
-        return self._process.pid if self._process is not None and self.is_alive() else None
+        process = self._process
+        return process.pid if process is not None and process.poll() is None else None
 
     @property
     def exit_code(self) -> int | None:

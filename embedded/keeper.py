@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable
 
-from core.errors import ConfigurationError, DependencyUnavailableError
+from core.errors import ServiceError
 from core.log import Event, Log
 from embedded.backoff import Backoff
 from embedded.child import Child
@@ -48,7 +49,7 @@ class Keeper:
         self._started_at = self._clock()
         try:
             self.child.start()
-        except (ConfigurationError, DependencyUnavailableError, OSError) as error:
+        except (ServiceError, OSError, subprocess.SubprocessError) as error:
             _log.error(Event.PROCESS_STOPPED, process=self.name, reason=str(error))
             self._wait_for_next_start()
             return

@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -16,6 +18,7 @@ from embedded.files import read_json, write_json
 
 _END_WAIT_S = 10.0
 _CLOCK_SLACK_S = 1.0
+_POLL_S = 0.02
 
 
 def _get_folder(home: Path) -> Path:
@@ -44,17 +47,28 @@ def find_process(pid: int, *, started: float) -> psutil.Process | None:
         return None
 
 
+def wait_until_gone(processes: Mapping[int, float], *, limit_s: float = _END_WAIT_S) -> bool:
+    """True once none of these (start time by id) is alive. A zombie is gone: nobody may be there to reap it."""
+    deadline = time.monotonic() + limit_s
+    while any(find_process(pid, started=started) for pid, started in processes.items()):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_S)
+    return True
+
+
 def end_leftovers(home: Path) -> list[str]:
     """Kill every remembered process that is alive, with its group, and answer the names. The caller owns the home."""
-    ended = []
-    for path in sorted(_get_folder(home).glob("*.json")):
-        kept = read_json(path)
-        process = find_process(kept["pid"], started=kept["started"]) if kept else None
-        if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.wait(timeout=_END_WAIT_S)
-            ended.append(path.stem)
-        path.unlink(missing_ok=True)
-    return ended
+    kept = {path.stem: read_json(path) for path in sorted(_get_folder(home).glob("*.json"))}
+    alive = {
+        name: (entry["pid"], entry["started"])
+        for name, entry in kept.items()
+        if entry and find_process(entry["pid"], started=entry["started"])
+    }
+    for pid, _ in alive.values():
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+    wait_until_gone(dict(alive.values()))
+    for name in kept:
+        forget_process(home, name=name)
+    return list(alive)

@@ -23,13 +23,13 @@ import psycopg
 
 from core.errors import ConfigurationError, DependencyUnavailableError
 from embedded.addresses import DATABASE, DATABASE_USER
+from embedded.pidfiles import wait_until_gone
 from embedded.ports import LOOPBACK
 from embedded.unit import Launch
 from embedded.unprivileged import Identity, choose_identity
 
 _PROBE_TIMEOUT_S = 2
 _INIT_LIMIT_S = 120
-_END_WAIT_S = 10
 
 # The web process alone may hold a pool of connections for each of its threads.
 _OPTIONS = (
@@ -134,11 +134,12 @@ class PostgresServer:
         We are the home's only owner (HomeLock), so a live postgres in this folder can only be a leftover; and its
         pid may belong to another process by now, which would make Postgres refuse to start for ever.
         """
-        strays = list(_find_processes(self.data_dir))
-        for stray in strays:
+        strays: dict[int, float] = {}
+        for stray in _find_processes(self.data_dir):
             with contextlib.suppress(psutil.NoSuchProcess):
+                strays[stray.pid] = stray.create_time()
                 stray.kill()
-        psutil.wait_procs(strays, timeout=_END_WAIT_S)
+        wait_until_gone(strays)
         (self.data_dir / "postmaster.pid").unlink(missing_ok=True)
 
 

