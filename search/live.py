@@ -1,0 +1,89 @@
+"""Which collection answers right now, kept in memory so that Postgres is not asked by every search."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from dataclasses import dataclass
+
+from core.errors import ConflictError, DependencyUnavailableError
+from core.log import Event, Log
+from core.recipe import RecipeSet
+from storage.database.generations import GenerationRepository
+from storage.database.jobs import Job, JobRepository
+
+REFRESH_S = 2.0
+# While a job writes, cached results live this long: a changed title is found within a minute.
+_WRITING_EPOCH_S = 30
+_JOBS_LOOKED_AT = 3
+
+_log = Log("search")
+
+
+class NothingIndexedError(ConflictError):
+    """There is no live generation yet."""
+
+    code = "nothing-indexed"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveIndex:
+    """The live collection. `state` changes whenever its content may have changed."""
+
+    collection: str
+    recipes: RecipeSet
+    state: str
+
+
+class LiveIndexReader:
+    """Reads the live generation at most every two seconds. While Postgres is away the last one known stands."""
+
+    def __init__(self, generations: GenerationRepository, jobs: JobRepository, *, alias: str) -> None:
+        self._generations = generations
+        self._jobs = jobs
+        self._alias = alias
+        self._lock = threading.Lock()
+        self._known: LiveIndex | None = None
+        self._checked_at = float("-inf")
+
+    def get(self) -> LiveIndex:
+        """Raises NothingIndexedError before the first generation is live."""
+        age_s = time.monotonic() - self._checked_at
+        # One thread asks, the others go on with what is known; without anything known they all wait for it.
+        if age_s > REFRESH_S and self._lock.acquire(blocking=self._known is None):
+            try:
+                if time.monotonic() - self._checked_at > REFRESH_S:
+                    self._refresh()
+            finally:
+                self._lock.release()
+        if (known := self._known) is None:
+            raise NothingIndexedError("nothing is indexed yet: import a catalogue and run an index job first")
+        return known
+
+    def forget(self) -> None:
+        """Ask Postgres again at the next search: the collection that was live is gone."""
+        self._checked_at = float("-inf")
+
+    def _refresh(self) -> None:
+        try:
+            generation = self._generations.get_live(self._alias)
+            jobs = self._jobs.list_recent(limit=_JOBS_LOOKED_AT)
+        except DependencyUnavailableError as error:
+            if self._known is None:
+                raise
+            _log.warning(Event.DEPENDENCY_UNAVAILABLE, dependency=error.dependency, reason=error.reason)
+        else:
+            self._known = None
+            if generation is not None:
+                state = f"{generation.collection}:{_describe_writes(jobs)}"
+                self._known = LiveIndex(generation.collection, generation.recipes, state)
+        self._checked_at = time.monotonic()
+
+
+def _describe_writes(jobs: list[Job]) -> str:
+    """Equal as long as no job has written anything that was not there before."""
+    parts = [f"{job.id}{job.state}{job.finished_at}" for job in jobs]
+    if any(not job.is_closed for job in jobs):
+        parts.append(str(int(time.time()) // _WRITING_EPOCH_S))
+    return hashlib.blake2b("|".join(parts).encode(), digest_size=6).hexdigest()
