@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import qdrant_edge as edge
 
 from embedded.qdrant.convert.body import (
@@ -98,6 +99,9 @@ def _any_of(value: Any) -> list[str] | list[int]:
 
 
 def _scalar(value: Any) -> Any:
+    if isinstance(value, bool):
+        # The engine's binding tries int first and reads True as 1; NumPy's bool is no int and arrives as a bool.
+        return np.bool_(value)
     if isinstance(value, str | int):
         return value
     raise BadRequestError(f"match value: expected a string, a whole number, true or false, got {value!r}")
