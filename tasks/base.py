@@ -8,8 +8,8 @@ from celery import Task
 
 from indexing.embedding import EmbeddingService
 from indexing.jobs import JobService
-from messaging.hints import HintSender
 from inference.queries import QueryEncodingService
+from messaging.hints import HintSender
 
 
 class Services(Protocol):

@@ -10,11 +10,12 @@ import redis
 import stamina
 from celery.signals import worker_init, worker_ready, worker_shutting_down
 
-from core.errors import DependencyUnavailableError
+from core.errors import DependencyUnavailableError, ServiceError
 from core.log import Event, Log
 from core.settings import Settings
 from messaging.names import QUEUE_EMBED, QUEUE_QUERY, heartbeat_key
 
+EXIT_CONFIGURATION = 3
 HEARTBEAT_EVERY_S = 2.0
 HEARTBEAT_LIFE_S = 10
 # Beside bulk encoding at this niceness a query stays at 9 ms (median) instead of 34.
@@ -27,8 +28,13 @@ def connect(settings: Settings) -> None:
     stopping = threading.Event()
 
     def prepare(sender: Any, **_: Any) -> None:
-        for queue in _queues_of(sender):
-            prepare_queue(sender.app.services, queue)
+        try:
+            for queue in _queues_of(sender):
+                prepare_queue(sender.app.services, queue)
+        except ServiceError as error:
+            # Celery logs what a handler raises and works on; a worker without its model must end instead.
+            _log.error(Event.PROCESS_STOPPED, reason=str(error))
+            raise SystemExit(EXIT_CONFIGURATION) from error
 
     def start_heartbeat(sender: Any, **_: Any) -> None:
         queues = _queues_of(sender.controller)

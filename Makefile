@@ -1,0 +1,70 @@
+# The targets below are stable: people and CI call them by name.
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+ARGS ?=
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export HF_HUB_OFFLINE ?= 1
+export TOKENIZERS_PARALLELISM ?= false
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo run test test-unit test-integration test-catalogue lint format audit bench lock clean
+
+help:  ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
+
+venv: $(READY)  ## Create .venv with everything (about 7 GB)
+
+$(READY): requirements.lock setup.cfg
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' \
+		|| { echo "Python 3.11 or 3.12 is needed, found $$($(PYTHON) --version); set PYTHON=..." >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the locked environment into $(VENV) (two minutes at best) ..."
+	@$(BIN)/pip install --quiet --requirement requirements.lock
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+demo: $(READY)  ## Run the main job on the sample catalogue and answer a few searches (ARGS=--exit stops by itself)
+	@$(BIN)/avs demo $(ARGS)
+
+run: $(READY)  ## Start the embedded servers and every process; Ctrl-C stops them
+	@$(BIN)/avs up $(ARGS)
+
+test: test-unit test-integration  ## All tests, with coverage
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
+test-unit: $(READY)  ## Unit tests: no server, no model
+	@rm -f .coverage .coverage.*
+	@$(BIN)/coverage run -m pytest tests/unit -q $(ARGS)
+
+test-integration: $(READY)  ## Tests against the real embedded Redis, Postgres and Qdrant, on free ports
+	@$(BIN)/coverage run -m pytest tests/integration -q $(ARGS)
+
+test-catalogue: $(READY)  ## Import and index the full catalogue, run again, change ten titles (CATALOGUE=path; 15 minutes)
+	@$(BIN)/python -m benchmarks.full_catalogue $(if $(CATALOGUE),--catalogue $(CATALOGUE)) $(ARGS)
+
+lint: $(READY) audit  ## ruff, types, import contracts, audit
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(READY)  ## Format and mend what can be mended
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+audit: $(READY)  ## Look for known vulnerabilities in the locked environment
+	@$(BIN)/pip-audit --requirement requirements.lock --no-deps --disable-pip --progress-spinner off | tail -n 20
+
+bench: $(READY)  ## Benchmarks (a) to (d): ratios on the terminal, JSON in benchmarks/results
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lock: $(READY)  ## Pin the whole environment anew, for Python 3.11 and 3.12
+	@$(BIN)/uv pip compile setup.cfg --all-extras --universal --python-version 3.11 --no-emit-index-url \
+		--quiet --custom-compile-command "make lock" --output-file requirements.lock
+
+clean:  ## Remove the virtual environment, the embedded servers' data and every cache
+	@rm -rf $(VENV) var build dist *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,109 @@
+"""`avs demo`: the whole main job on the sample catalogue, from nothing to answered searches."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+import requests
+from rich.console import Console
+from rich.table import Table
+
+from cli.connection import find_home, join_running_stack
+from cli.exits import Exit
+from cli.importing import run_import
+from cli.job_progress import follow_job, get_job_exit
+from cli.services import build_command_services
+from cli.stack import down, up
+from core.errors import DependencyUnavailableError
+from embedded.state import StackState, load_state
+
+SAMPLE = Path(__file__).parent.parent / "data" / "sample-catalogue.jsonl"
+QUERIES = (
+    "giant humanoids besiege the last walled city of humanity",
+    "a notebook that kills whoever's name is written in it",
+    "gentle story about an elf who learns what her friends meant to her",
+    "進撃の巨人",
+)
+_SHOWN = 3
+
+
+@click.command(name="demo")
+@click.option("--exit", "exits", is_flag=True, help="Stop by itself when all is shown.")
+@click.option("--timeout", default=300.0, show_default=True, help="Seconds to wait for the stack.")
+@click.pass_context
+def demo(ctx: click.Context, *, exits: bool, timeout: float) -> int:
+    """Start the embedded stack, import the sample catalogue, search in it, and stay up until Ctrl-C."""
+    console = Console()
+    was_running = load_state(find_home()) is not None
+    if not was_running:
+        console.print("Starting Redis, Postgres, Qdrant, workers and the API ...")
+        ctx.invoke(up, detach=True, timeout=timeout)
+    try:
+        code = _run_main_job(console)
+        _show_addresses(console)
+        if not exits:
+            _wait_for_interrupt(console)
+    finally:
+        if not was_running:
+            console.print("Stopping ...")
+            ctx.invoke(down)
+    return code
+
+
+def _run_main_job(console: Console) -> Exit:
+    state = join_running_stack()
+    if state is None:
+        raise DependencyUnavailableError("stack", "it ended right after its start; see the logs")
+    services = build_command_services()
+    job_id = run_import(services, SAMPLE, console=console)
+    job, progress = follow_job(services.job_repository, job_id, console=console)
+    api = _get_api_address(state)
+    for query in QUERIES:
+        _show_search(api, query, console)
+    return get_job_exit(job, progress)
+
+
+def _show_search(api: str, query: str, console: Console) -> None:
+    answer = requests.post(
+        f"{api}/api/v1/search",
+        json={"query": query, "limit": _SHOWN, "fields": ["title", "title_english", "year"]},
+        timeout=30,
+    )
+    answer.raise_for_status()
+    table = Table("score", "similarity", "title", title=f"“{query}”", title_justify="left")
+    for result in answer.json()["results"]:
+        payload = result["payload"]
+        name = " / ".join(dict.fromkeys(filter(None, (payload["title"], payload.get("title_english")))))
+        similarity = result["similarity"]
+        table.add_row(
+            f"{result['score']:.3f}",
+            "" if similarity is None else f"{similarity:.3f}",
+            f"{name} ({payload.get('year', '?')})",
+        )
+    console.print(table)
+
+
+def _get_api_address(state: StackState) -> str:
+    address = state.services["web"].address
+    if address is None:
+        raise DependencyUnavailableError("stack", "the API has no address")
+    return address
+
+
+def _show_addresses(console: Console) -> None:
+    state = load_state(find_home())
+    if state is None:
+        raise DependencyUnavailableError("stack", "it has stopped; see the logs")
+    api = _get_api_address(state)
+    console.print(f"API     {api}\nDocs    {api}/docs\nFlower  {state.services['flower'].address}")
+
+
+def _wait_for_interrupt(console: Console) -> None:
+    console.print("Ctrl-C stops everything.")
+    try:
+        while load_state(find_home()) is not None:
+            time.sleep(1)
+    except KeyboardInterrupt:
+        return

@@ -1,0 +1,87 @@
+"""A job as a person watches it: a bar a stage, until it ends."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from cli.exits import Exit
+from storage.database.jobs import Job, JobProgress, JobRepository
+from storage.database.models import JobState, RowState, Stage
+
+_POLL_S = 0.5
+_CLOSED_STATES = (RowState.DONE, RowState.SKIPPED, RowState.DEAD)
+
+
+def describe_job(job: Job, progress: JobProgress) -> dict[str, Any]:
+    """A job as JSON: the same fields as the API's."""
+    return {
+        "id": str(job.id),
+        "kind": job.kind,
+        "state": job.state.value,
+        "message": job.message,
+        "created_at": job.created_at.isoformat(),
+        "started_at": job.started_at.isoformat() if job.started_at else None,
+        "finished_at": job.finished_at.isoformat() if job.finished_at else None,
+        "stages": progress.stages,
+        "titles_per_s": progress.titles_per_s,
+        "seconds_left": progress.seconds_left,
+        "dead_letters": progress.dead_letters,
+    }
+
+
+def get_job_exit(job: Job, progress: JobProgress) -> Exit:
+    """What a command that waited for the job says."""
+    if job.state is not JobState.COMPLETED:
+        return Exit.FAILED
+    return Exit.DEAD_LETTERS if progress.dead_letters else Exit.OK
+
+
+def follow_job(jobs: JobRepository, job_id: uuid.UUID, *, console: Console) -> tuple[Job, JobProgress]:
+    """Show bars until the job ends. Interrupting this does not stop the job."""
+    columns = (
+        TextColumn("{task.description:<9}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    try:
+        with Progress(*columns, TimeElapsedColumn(), console=console) as bars:
+            tasks: dict[str, TaskID] = {}
+            while True:
+                job = jobs.get(job_id)
+                progress = jobs.get_progress(job)
+                _show(bars, tasks, progress)
+                if job.is_closed:
+                    return job, progress
+                time.sleep(_POLL_S)
+    except KeyboardInterrupt:
+        click.echo(f"The job goes on without this window: avs jobs show {job_id}", err=True)
+        raise
+
+
+def _show(bars: Progress, tasks: dict[str, TaskID], progress: JobProgress) -> None:
+    for stage in (Stage.EMBED, Stage.INDEX):
+        counts = progress.stages.get(stage, {})
+        if not counts:
+            continue
+        closed = sum(counts.get(state, 0) for state in _CLOSED_STATES)
+        if stage not in tasks:
+            tasks[stage] = bars.add_task(stage, total=sum(counts.values()), note="")
+        bars.update(tasks[stage], completed=closed, total=sum(counts.values()), note=_note(stage, counts, progress))
+
+
+def _note(stage: Stage, counts: dict[str, int], progress: JobProgress) -> str:
+    notes = []
+    if stage is Stage.INDEX and progress.titles_per_s:
+        notes.append(f"{progress.titles_per_s:.0f} titles/s")
+    if stage is Stage.INDEX and progress.seconds_left:
+        notes.append(f"{progress.seconds_left:.0f} s left")
+    if dead := counts.get(RowState.DEAD, 0):
+        notes.append(f"[red]{dead} dead[/red]")
+    return ", ".join(notes)

@@ -1,0 +1,53 @@
+"""The composition root of the command line: the few services that commands use, for the stack that runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.log import configure_logging
+from core.settings import Settings, load_settings
+from indexing.generations import GenerationService
+from indexing.importing import Importer
+from indexing.jobs import JobService
+from messaging.app import create_celery
+from messaging.hints import HintSender
+from storage.database.generations import GenerationRepository
+from storage.database.jobs import JobRepository
+from storage.database.ledger import LedgerRepository
+from storage.database.session import Database
+from storage.database.stages import StageRepository
+from storage.database.titles import TitleRepository
+from storage.vectors.store import VectorStore
+
+
+@dataclass(frozen=True, slots=True)
+class CommandServices:
+    """What commands that start or watch jobs need."""
+
+    settings: Settings
+    job_repository: JobRepository
+    jobs: JobService
+    hints: HintSender
+
+
+def build_command_services() -> CommandServices:
+    """Connects at first use only. Raises ConfigurationError for wrong settings."""
+    settings = load_settings()
+    # A command's own output is for its user; what goes wrong is told by its exit code and one line.
+    configure_logging(settings.model_copy(update={"log_level": "WARNING"}))
+    database = Database(settings.database_url.get_secret_value())
+    store = VectorStore(settings, timeout_s=60)
+    job_repository, titles = JobRepository(database), TitleRepository(database)
+    hints = HintSender(create_celery(settings))
+    jobs = JobService(
+        settings=settings,
+        jobs=job_repository,
+        stages=StageRepository(database),
+        titles=titles,
+        ledger=LedgerRepository(database),
+        generations=GenerationService(GenerationRepository(database), store, alias=settings.qdrant_collection_name),
+        store=store,
+        importer=Importer(database, titles, job_repository),
+        hints=hints,
+    )
+    return CommandServices(settings, job_repository, jobs, hints)
