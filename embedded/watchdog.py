@@ -77,6 +77,13 @@ def _signal(pid: int, number: int) -> bool:
     return True
 
 
+def _is_alive(pid: int) -> bool:
+    """False for a zombie too, where the system tells: in a container there may be nobody to reap it."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] != "Z"
+    return _signal(pid, 0)
+
+
 def _kill_group(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
@@ -86,7 +93,7 @@ def _end_all(listed: dict[int, int]) -> None:
     for pid, number in listed.items():
         _signal(pid, number)
     deadline = time.monotonic() + _GRACE_S
-    while any(_signal(pid, 0) for pid in listed) and time.monotonic() < deadline:
+    while any(_is_alive(pid) for pid in listed) and time.monotonic() < deadline:
         time.sleep(_POLL_S)
     for pid in listed:
         _kill_group(pid)

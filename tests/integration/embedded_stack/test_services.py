@@ -15,6 +15,8 @@ import psycopg
 import pytest
 import redis
 from qdrant_client import QdrantClient, models
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from core.errors import ConflictError, DependencyUnavailableError
 from embedded.addresses import POSTGRES, QDRANT, REDIS_BROKER, REDIS_CACHE, SERVICE_NAMES
@@ -57,7 +59,10 @@ def test_redis_and_postgres_ask_for_the_password(own: EmbeddedServices) -> None:
     ports = own.addresses.ports
     with pytest.raises(psycopg.OperationalError, match="password"):
         psycopg.connect(f"postgresql://avs@127.0.0.1:{ports[POSTGRES]}/avs", passfile="/nonexistent")
-    with redis.Redis(port=ports[REDIS_BROKER]) as client, pytest.raises(redis.AuthenticationError):
+    with (
+        redis.Redis(port=ports[REDIS_BROKER], retry=Retry(NoBackoff(), 0)) as client,
+        pytest.raises(redis.AuthenticationError),
+    ):
         client.ping()
 
 
