@@ -264,7 +264,7 @@ class _Run:
 def _average(rows: np.ndarray[Any, np.dtype[np.float32]]) -> np.ndarray[Any, np.dtype[np.float32]]:
     """The unit vector in the middle of unit vectors, each with equal weight. Shape (n, d) -> (d,)."""
     if len(rows) == 1:
-        return rows[0]
+        return np.asarray(rows[0], dtype=np.float32)
     mean = rows.mean(axis=0)
     norm = float(np.linalg.norm(mean))
     return np.asarray(mean / norm if norm else mean, dtype=np.float32)

@@ -120,7 +120,8 @@ class _Batch:
         self._slug_by_key = titles.find_by_ids(connection, keys)
         self._stored = titles.load_in(connection, sorted(set(self._slug_by_key.values())))
         self._taken = titles.find_taken(connection, list(_candidate_slugs(documents)))
-        self._find_taken = lambda slug: bool(titles.find_taken(connection, [slug]))
+        self._connection = connection
+        self._titles = titles
         self._checked = set(_candidate_slugs(documents))
         self.added: dict[str, StoredTitle] = {}
         self.changed: dict[str, StoredTitle] = {}
@@ -158,8 +159,7 @@ class _Batch:
     def _is_taken(self, slug: str) -> bool:
         if slug not in self._checked and slug not in self._taken:
             self._checked.add(slug)
-            if self._find_taken(slug):
-                self._taken.add(slug)
+            self._taken |= self._titles.find_taken(self._connection, [slug])
         return slug in self._taken
 
 

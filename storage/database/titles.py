@@ -89,7 +89,7 @@ class TitleRepository:
         query = select(titles.c.slug, titles.c.document["title"].astext).where(
             titles.c.slug.in_(sorted(set(slugs.values())))
         )
-        names = dict(connection.execute(query).tuples().all())
+        names: dict[str, str] = {row[0]: row[1] for row in connection.execute(query)}
         return {f"{provider}:{external_id}": names[slug] for (provider, external_id), slug in slugs.items()}
 
     def find_taken(self, connection: Connection, slugs: Sequence[str]) -> set[str]:
