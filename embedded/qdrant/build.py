@@ -58,10 +58,9 @@ class Caretaker:
         self._builder.join()
         self._flusher.join()
 
-    def ask(self, collection: Collection) -> None:
-        """Have an index built soon; the collection shows yellow from now on."""
-        if not collection.build.running:
-            collection.build.running = True
+    def ask(self, collection: Collection, *, anew: bool = False) -> None:
+        """Have an index built soon (with `anew`, even if all is indexed); the collection shows yellow from now on."""
+        collection.build.add(anew=anew)
         self._asked.put(collection)
 
     def _flush_forever(self) -> None:
@@ -80,9 +79,15 @@ class Caretaker:
 
     def _is_due(self, collection: Collection) -> bool:
         quiet = time.monotonic() - collection.last_write > self._quiet_seconds
-        return quiet and not collection.build.error and collection.wants_index()
+        return quiet and not collection.build.pending and not collection.build.error and collection.wants_index()
 
     def _build(self, collection: Collection) -> None:
+        """Build if there still is a reason to; an earlier build may have served two requests."""
+        with collection.build.one_less() as anew:
+            if not collection.deleted and (anew or collection.wants_index()):
+                self._build_now(collection)
+
+    def _build_now(self, collection: Collection) -> None:
         collection.build.error = None
         copy: Path | None = None
         started = time.monotonic()
@@ -97,8 +102,6 @@ class Caretaker:
             if not collection.deleted and not self._stopping.is_set():
                 collection.build.error = str(error)
                 log.exception("%s: index not built", collection.name)
-        finally:
-            collection.build.running = False
 
     def _run_child(self, collection: Collection, copy: Path) -> None:
         root = str(Path(__file__).parents[2])

@@ -9,8 +9,9 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,31 @@ _REPLAY_ROUNDS = 8
 _BYTES_A_NUMBER = 4
 
 
-@dataclass
 class BuildState:
-    """Where the index of a collection stands."""
+    """Where the index of a collection stands: builds asked for and not done, and why the last one failed."""
 
-    running: bool = False
-    error: str | None = None
+    def __init__(self) -> None:
+        self.pending = 0
+        self.error: str | None = None
+        self._anew = False
+        self._lock = threading.Lock()
+
+    def add(self, *, anew: bool) -> None:
+        """Count one more request; `anew` asks for a build even if every vector is indexed."""
+        with self._lock:
+            self.pending += 1
+            self._anew = self._anew or anew
+
+    @contextmanager
+    def one_less(self) -> Iterator[bool]:
+        """Serve one request: yields whether a build was asked for anew; it counts as pending until the end."""
+        with self._lock:
+            anew, self._anew = self._anew, False
+        try:
+            yield anew
+        finally:
+            with self._lock:
+                self.pending -= 1
 
 
 class Collection:
@@ -88,7 +108,7 @@ class Collection:
         }
 
     def _status(self) -> str:
-        if self.build.running:
+        if self.build.pending:
             return "yellow"
         if self.build.error:
             return "red"
@@ -129,8 +149,9 @@ class Collection:
         finally:
             self._operation += 1
             self.last_write = time.monotonic()
-            touched = engine.info().points_count if update.touched is None else update.touched
-            self.unindexed_points = min(self.unindexed_points + touched, engine.info().points_count)
+            points = engine.info().points_count
+            touched = points if update.touched is None else update.touched
+            self.unindexed_points = min(self.unindexed_points + touched, points)
             if self._log is not None:
                 self._log.append(update.name, update.body, failed=failed)
 

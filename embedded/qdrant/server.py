@@ -166,8 +166,9 @@ class App:
 
     def _update_collection(self, name: str, body: Any, _query: Query) -> bool:
         collection = self._store.get(name)
-        if collection.reconfigure(body) or collection.wants_index():
-            self._caretaker.ask(collection)
+        anew = collection.reconfigure(body)
+        if anew or collection.wants_index():
+            self._caretaker.ask(collection, anew=anew)
         return True
 
     def _create_index(self, name: str, body: Any, query: Query) -> Json:
