@@ -37,7 +37,10 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The hits of a page. `total_found` is a lower bound unless `total_is_exact`; `vectors` are those that took part."""
+    """The hits of a page, and the names of the vectors that took part.
+
+    `total_found` is a lower bound unless `total_is_exact`.
+    """
 
     hits: list[Hit]
     total_found: int

@@ -1,0 +1,34 @@
+"""How gunicorn serves the API: threads, since a request mostly waits, and one process by default."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from core.settings import get_settings
+
+_settings = get_settings()
+_host = _settings.vector_service_host
+
+bind = f"{f'[{_host}]' if ':' in _host else _host}:{_settings.vector_service_port}"
+worker_class = "gthread"
+# More processes mean more dispatchers and so smaller batches: first more threads, then more machines.
+workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
+threads = _settings.web_threads
+# The dispatchers start at the first search, in the process that serves it.
+preload_app = False
+keepalive = 30
+timeout = 60
+graceful_timeout = 10
+# One socket in the home directory would be shared by all instances.
+control_socket_disable = True
+accesslog = None
+errorlog = "-"
+loglevel = _settings.log_level.lower()
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Let waiting requests go and close the connections."""
+    if (wsgi := sys.modules.get("api.wsgi")) is not None:
+        wsgi.services.close()

@@ -1,0 +1,75 @@
+"""What a job may be asked to do: the checks between a request body and a row in Postgres."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from api.schemas import JobBody
+from core.errors import InvalidInputError
+from core.text import find_text_fault
+
+_DEPTH_MAX = 32
+
+
+def build_params(body: JobBody, *, import_root: Path | None) -> dict[str, Any]:
+    """The params of the job's row. Raises InvalidInputError that names the field."""
+    if body.kind == "index":
+        _refuse(body, "documents", "path")
+        ids = list(dict.fromkeys(body.ids)) if body.ids else None
+        _check_texts(ids, "ids")
+        return {} if ids is None else {"ids": ids}
+    _refuse(body, "ids")
+    if (body.documents is None) == (body.path is None):
+        raise InvalidInputError("documents", "an import takes either documents or a path")
+    if body.path is not None:
+        return {"path": _check_path(body.path, import_root)}
+    _check_texts(body.documents, "documents")
+    return {"documents": body.documents}
+
+
+def _refuse(body: JobBody, *names: str) -> None:
+    for name in names:
+        if getattr(body, name) is not None:
+            raise InvalidInputError(name, f"has no meaning for a job of kind {body.kind}")
+
+
+def _check_path(given: str, import_root: Path | None) -> str:
+    if import_root is None:
+        raise InvalidInputError("path", "reading files is turned off: IMPORT_ROOT is not set")
+    if fault := find_text_fault(given):
+        raise InvalidInputError("path", fault)
+    root = import_root.resolve()
+    path = (root / given).resolve()
+    if not path.is_relative_to(root):
+        raise InvalidInputError("path", "must lie under IMPORT_ROOT")
+    if not path.is_file():
+        raise InvalidInputError("path", "is not a file under IMPORT_ROOT")
+    return str(path.relative_to(root))
+
+
+def _check_texts(value: Any, where: str) -> None:
+    """Postgres keeps neither NUL nor lone surrogates, so one of them would fail the whole row."""
+    for place, text, depth in _walk(value, where):
+        if depth > _DEPTH_MAX:
+            raise InvalidInputError(place, f"is nested deeper than {_DEPTH_MAX} levels")
+        if fault := find_text_fault(text):
+            raise InvalidInputError(place, fault)
+
+
+def _walk(value: Any, where: str) -> Iterator[tuple[str, str, int]]:
+    """(dotted path, text, depth) of every text and every name; a place that is too deep is not entered."""
+    waiting: list[tuple[str, Any, int]] = [(where, value, 0)]
+    while waiting:
+        place, item, depth = waiting.pop()
+        if isinstance(item, str):
+            yield place, item, depth
+        elif depth > _DEPTH_MAX:
+            yield place, "", depth
+        elif isinstance(item, dict):
+            for name, inner in item.items():
+                yield place, name, depth
+                waiting.append((f"{place}.{name}"[:200], inner, depth + 1))
+        elif isinstance(item, list):
+            waiting.extend((f"{place}.{index}", inner, depth + 1) for index, inner in enumerate(item))

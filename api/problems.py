@@ -1,0 +1,156 @@
+"""Errors as RFC 9457 problem documents: the only place that knows which status an error has.
+
+Every answer that is not a success has the type application/problem+json and names what is wrong: `field` as a dotted
+path where a field of the request is to blame, `dependency` where a server is away.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+import structlog
+from flask import Flask, Response
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from core.errors import (
+    ConflictError,
+    DependencyUnavailableError,
+    InvalidInputError,
+    NotFoundError,
+    ServiceError,
+    TransientError,
+)
+from core.log import Event, Log
+
+PROBLEM_TYPE = "application/problem+json"
+_log = Log("api")
+
+# The first that fits counts; what is not listed is our fault: 500.
+_STATUS: tuple[tuple[type[ServiceError], int, str], ...] = (
+    (InvalidInputError, 422, "The request has a value that cannot be used"),
+    (NotFoundError, 404, "Nothing has this id"),
+    (ConflictError, 409, "The present state does not allow this"),
+    (DependencyUnavailableError, 503, "A server that is needed does not answer"),
+    (TransientError, 503, "Try again later"),
+)
+_ERRORS_SHOWN = 10
+
+
+class MalformedBodyError(InvalidInputError):
+    """The body is no JSON at all, or not the JSON of an object."""
+
+    code = "malformed-body"
+
+
+def register_error_handlers(app: Flask) -> None:
+    """Every error of every route ends in one of these."""
+    app.register_error_handler(ServiceError, _answer_service_error)
+    app.register_error_handler(HTTPException, _answer_http_error)
+    app.register_error_handler(Exception, _answer_unexpected_error)
+
+
+def refuse_invalid(error: ValidationError) -> Response:
+    """What pydantic found wrong, as a problem. The first fault is the headline, the others are listed."""
+    faults = [
+        {"field": show_path(fault["loc"]), "reason": fault["msg"].removeprefix("Value error, ")}
+        for fault in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
+    first = faults[0]
+    return build_problem(
+        422,
+        code=InvalidInputError.code,
+        title=_STATUS[0][2],
+        detail=f"{first['field']}: {first['reason']}",
+        extra={"field": first["field"], "errors": faults[:_ERRORS_SHOWN]},
+    )
+
+
+def show_path(parts: Sequence[str | int]) -> str:
+    """'filters.must.year' for ('filters', 'must', 'year'); 'body' for the whole."""
+    return ".".join(str(part)[:80] for part in parts) or "body"
+
+
+def build_problem(
+    status: int, *, code: str, title: str, detail: str, extra: Mapping[str, Any] | None = None
+) -> Response:
+    """One problem document; `extra` adds members."""
+    document = {
+        "type": f"urn:avs:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        **(extra or {}),
+        "request_id": structlog.contextvars.get_contextvars().get("request_id"),
+    }
+    return Response(_encode(document), status=status, content_type=PROBLEM_TYPE)
+
+
+def _encode(document: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(document)
+    except TypeError:
+        # A name that the caller made up may hold lone surrogates, which no UTF-8 can carry.
+        return orjson.dumps(_escape(document))
+
+
+def _escape(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, Mapping):
+        return {_escape(key): _escape(item) for key, item in value.items()}
+    return [_escape(item) for item in value] if isinstance(value, list) else value
+
+
+def _answer_service_error(error: ServiceError) -> Response:
+    found = next(((status, title) for kind, status, title in _STATUS if isinstance(error, kind)), None)
+    if found is None:
+        return _answer_unexpected_error(error)
+    status, title = found
+    if isinstance(error, MalformedBodyError):
+        status = 400
+    # Addresses and ports are for the log.
+    detail = f"{error.dependency} does not answer" if isinstance(error, DependencyUnavailableError) else str(error)
+    response = build_problem(status, code=error.code, title=title, detail=detail, extra=_describe(error))
+    if isinstance(error, TransientError):
+        response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+        _log.warning(Event.REQUEST_FAILED, status=status, reason=str(error))
+    return response
+
+
+def _describe(error: ServiceError) -> dict[str, Any]:
+    if isinstance(error, InvalidInputError):
+        return {"field": error.field, "reason": error.reason}
+    if isinstance(error, DependencyUnavailableError):
+        return {"dependency": error.dependency}
+    return {}
+
+
+def _answer_http_error(error: HTTPException) -> Response:
+    """Unknown route, wrong method, wrong content type, body too large, and the like."""
+    if error.response is not None:
+        return error.response  # type: ignore[return-value]  # what `abort` was given: one of ours
+    response = build_problem(
+        error.code or 500,
+        code=error.name.lower().replace(" ", "-"),
+        title=error.name,
+        detail=error.description or error.name,
+    )
+    for name, value in error.get_headers():
+        if name.lower() not in ("content-type", "content-length"):
+            response.headers[name] = value
+    return response
+
+
+def _answer_unexpected_error(error: Exception) -> Response:
+    """Our own fault: the log gets the traceback, the caller the request id to ask about."""
+    _log.error(Event.REQUEST_FAILED, error=error, status=500)
+    return build_problem(
+        500,
+        code="internal",
+        title="Internal error",
+        detail="Something went wrong on our side; the log has the details under this request id.",
+    )

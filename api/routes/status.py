@@ -1,0 +1,87 @@
+"""Health and statistics, under /api/v1 and without it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from flask import Response
+from flask_openapi3 import APIBlueprint, Tag
+
+from api.health import HealthChecker
+from api.schemas import HealthResponse, LiveResponse, Problem, StatsResponse
+from api.services import ApiServices
+from search.live import LiveIndexReader, NothingIndexedError
+from storage.vectors.store import CollectionState, VectorStore
+
+_TAG = Tag(name="status", description="Health and numbers")
+
+
+def build_blueprint(services: ApiServices) -> Any:
+    """The routes for probes and dashboards."""
+    blueprint = APIBlueprint("status", __name__, abp_tags=[_TAG])
+
+    def live() -> Response:
+        return Response(b'{"status":"alive"}', content_type="application/json")
+
+    def report_health() -> Response:
+        return _report(services.health)
+
+    def report_stats() -> Response:
+        return _count(services)
+
+    blueprint.get("/health/live", responses={200: LiveResponse}, summary="The process answers")(live)
+    for rule, endpoint in (("/health", "health"), ("/health/ready", "ready"), ("/api/v1/health", "health_v1")):
+        blueprint.get(
+            rule,
+            responses={200: HealthResponse, 503: HealthResponse},
+            summary="Everything that a search needs is there",
+            operation_id=endpoint,
+        )(_named(report_health, endpoint))
+    for rule, endpoint in (("/stats", "stats"), ("/api/v1/stats", "stats_v1")):
+        blueprint.get(
+            rule,
+            responses={200: StatsResponse, 503: Problem},
+            summary="Sizes and counts",
+            operation_id=endpoint,
+        )(_named(report_stats, endpoint))
+    return blueprint
+
+
+def _named(view: Any, name: str) -> Any:
+    """The same view as a function of another name: Flask wants one endpoint a rule."""
+
+    def named() -> Response:
+        answer: Response = view()
+        return answer
+
+    named.__name__ = name
+    return named
+
+
+def _report(health: HealthChecker) -> Response:
+    report = health.check()
+    body = orjson.dumps({"status": report.status, "checks": report.checks})
+    response = Response(body, status=200 if report.is_ready else 503, content_type="application/json")
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _count(services: ApiServices) -> Response:
+    collection, state = _find_collection(services.live, services.store)
+    body = {
+        "titles": services.titles.count(),
+        "points": state.points if state else None,
+        "generation": collection,
+        "is_optimised": state.is_optimised if state else None,
+        "search": services.search.get_stats(),
+    }
+    return Response(orjson.dumps(body), content_type="application/json")
+
+
+def _find_collection(live: LiveIndexReader, store: VectorStore) -> tuple[str | None, CollectionState | None]:
+    try:
+        collection = live.get().collection
+    except NothingIndexedError:
+        return None, None
+    return collection, store.get_state(collection)

@@ -1,0 +1,113 @@
+"""The composition root of the web process. Building it opens no connection and starts no thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from api.health import Check, HealthChecker
+from core.errors import DependencyUnavailableError
+from core.settings import Settings
+from messaging.app import create_celery
+from messaging.broker import BrokerProbe
+from messaging.hints import HintSender
+from messaging.names import QUEUE_QUERY
+from messaging.query_call import QueryWorkerClient
+from search.cache import SearchCache
+from search.dispatcher import Dispatcher
+from search.encoding import EncodedQuery, QueryEncoder, encode_each
+from search.live import LiveIndexReader
+from search.qdrant_query import ScoredPoint
+from search.service import QdrantCall, SearchService, run_calls
+from storage.cache import Cache
+from storage.database.generations import GenerationRepository
+from storage.database.jobs import JobRepository
+from storage.database.session import Database
+from storage.database.titles import TitleRepository
+from storage.vectors.store import VectorStore
+
+_PROBE_TIMEOUT_S = 1.0
+
+
+@dataclass(frozen=True)
+class ApiServices:
+    """Everything that routes call."""
+
+    settings: Settings
+    search: SearchService
+    live: LiveIndexReader
+    jobs: JobRepository
+    titles: TitleRepository
+    store: VectorStore
+    hints: HintSender
+    health: HealthChecker
+    database: Database
+
+    def close(self) -> None:
+        """Let waiting requests go and close what was opened."""
+        self.search.close()
+        self.health.close()
+        self.store.close()
+        self.database.close()
+
+
+def build_services(settings: Settings, *, encoder: QueryEncoder | None = None) -> ApiServices:
+    """The services over the servers that the settings name. `encoder` replaces the query worker, for tests."""
+    database = Database(settings.database_url.get_secret_value())
+    cache, store = Cache(settings), VectorStore(settings)
+    jobs, titles = JobRepository(database), TitleRepository(database)
+    live = LiveIndexReader(GenerationRepository(database), jobs, alias=settings.qdrant_collection_name)
+    return ApiServices(
+        settings=settings,
+        search=SearchService(
+            settings,
+            live=live,
+            cache=SearchCache(cache, result_ttl_s=settings.cache_ttl_s, vector_ttl_s=settings.vector_cache_ttl_s),
+            titles=titles,
+            embedding=_build_embedding(settings, encoder or QueryWorkerClient(settings)),
+            retrieval=_build_retrieval(settings, store),
+        ),
+        live=live,
+        jobs=jobs,
+        titles=titles,
+        store=store,
+        hints=HintSender(create_celery(settings)),
+        health=_build_health(settings, database, cache),
+        database=database,
+    )
+
+
+def _build_embedding(settings: Settings, encoder: QueryEncoder) -> Dispatcher[str, EncodedQuery]:
+    return Dispatcher(
+        lambda texts, timeout_s: encode_each(encoder, texts, timeout_s),
+        batch_max=settings.query_batch_max,
+        queue_max=settings.query_queue_max,
+        name="embedding",
+    )
+
+
+def _build_retrieval(settings: Settings, store: VectorStore) -> Dispatcher[QdrantCall, list[list[ScoredPoint]]]:
+    return Dispatcher(
+        lambda calls, _timeout_s: run_calls(store, calls),
+        batch_max=settings.query_batch_max,
+        queue_max=settings.query_queue_max,
+        name="retrieval",
+    )
+
+
+def _build_health(settings: Settings, database: Database, cache: Cache) -> HealthChecker:
+    broker, probe = BrokerProbe(settings, timeout_s=_PROBE_TIMEOUT_S), VectorStore(settings, timeout_s=_PROBE_TIMEOUT_S)
+
+    def check_cache() -> None:
+        if not cache.ping():
+            raise DependencyUnavailableError("cache", "Redis does not answer")
+
+    return HealthChecker(
+        {
+            "redis": Check(broker.ping),
+            "postgres": Check(database.ping),
+            "qdrant": Check(probe.ping),
+            "query-worker": Check(lambda: broker.check_worker(QUEUE_QUERY)),
+            # Searches are answered without it, only slower.
+            "cache": Check(check_cache, required=False),
+        }
+    )
