@@ -29,6 +29,7 @@ from embedded.supervisor import Supervisor
 
 _REFRESH_S = 0.25
 _DOWN_LIMIT_S = 150.0
+_SHOWN_CHARS = 2_000
 _COLORS = {
     ProcessState.RUNNING: "green",
     ProcessState.STARTING: "yellow",
@@ -150,6 +151,7 @@ def _describe(state: StackState) -> list[str]:
 
 
 def _start_detached(home: Path, *, limit_s: float) -> None:
+    """Either the stack is ready on return, or it is not there: a late or interrupted start is undone."""
     log_path = home / "logs" / "up.log"
     log_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with log_path.open("wb") as log:
@@ -161,12 +163,26 @@ def _start_detached(home: Path, *, limit_s: float) -> None:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    deadline = time.monotonic() + limit_s
-    while not ((state := load_state(home)) and state.ready):
-        if process.poll() is not None:
-            click.echo(log_path.read_text(errors="replace").strip()[-2_000:], err=True)
-            raise SystemExit(process.returncode or Exit.FAILED)
-        if time.monotonic() > deadline:
-            raise DependencyUnavailableError("stack", f"not ready after {limit_s:.0f} s, still trying; see {home}/logs")
-        time.sleep(_REFRESH_S)
+    try:
+        state = _wait_until_ready(home, process, limit_s=limit_s)
+    except BaseException:
+        process.terminate()
+        process.wait(timeout=_DOWN_LIMIT_S)
+        raise
+    if state is None:
+        click.echo(log_path.read_text(errors="replace").strip()[-_SHOWN_CHARS:], err=True)
+        raise SystemExit(process.returncode or Exit.FAILED)
     Console().print(build_table(state))
+
+
+def _wait_until_ready(home: Path, process: subprocess.Popen[bytes], *, limit_s: float) -> StackState | None:
+    """The state once it is ready; None when the process ended by itself. DependencyUnavailableError when it is late."""
+    deadline = time.monotonic() + limit_s
+    while process.poll() is None:
+        state = load_state(home)
+        if state is not None and state.ready:
+            return state
+        if time.monotonic() > deadline:
+            raise DependencyUnavailableError("stack", f"not ready after {limit_s:.0f} s; see {home}/logs")
+        time.sleep(_REFRESH_S)
+    return None
