@@ -66,7 +66,11 @@ class Caretaker:
     def _flush_forever(self) -> None:
         while not self._stopping.wait(FLUSH_SECONDS):
             for collection in self._store.collections:
-                collection.flush()
+                try:
+                    collection.flush()
+                except Exception:
+                    # Its writes stay in the engine's log; the next round tries again.
+                    log.exception("%s: not flushed", collection.name)
 
     def _build_forever(self) -> None:
         while not self._stopping.is_set():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -208,8 +209,8 @@ class Collection:
         with self._write_lock:
             self._check_in_service()
             self._shard.engine.flush()
-            copy = self.directory / _next_shard(self.entry.shard)
-            shutil.rmtree(copy, ignore_errors=True)
+            # A name of its own: the remains of a killed build may still be on their way out.
+            copy = self.directory / f"shard-{uuid.uuid4().hex}"
             shutil.copytree(self._shard.path, copy)
             self._log = ReplayLog(self.directory / "replay.log")
             return copy
@@ -264,6 +265,8 @@ class Collection:
         """Throw a copy away and stop keeping writes."""
         self._end_log()
         shutil.rmtree(copy, ignore_errors=True)
+        if self._deleted and not any(self.directory.glob("*")):
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     def _end_log(self) -> None:
         with self._write_lock:
@@ -288,16 +291,13 @@ class Collection:
         return self._deleted
 
 
-def _next_shard(current: str) -> str:
-    return f"shard-{int(current.rsplit('-', 1)[1]) + 1}"
-
-
 def discard_leftovers(directory: Path, keep: str) -> None:
     """Remove whatever a crash left in a collection's directory: half-built copies and replay logs."""
     for path in directory.iterdir():
         if path.name == keep:
             continue
         if path.is_dir():
-            shutil.rmtree(path)
+            # A killed server's build may be dying at this moment and still write; what stays is harmless.
+            shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink()

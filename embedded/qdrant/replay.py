@@ -47,4 +47,4 @@ class ReplayLog:
     def discard(self) -> None:
         """Close and remove the file."""
         self._file.close()
-        self._path.unlink()
+        self._path.unlink(missing_ok=True)  # a deleted collection took it along

@@ -39,10 +39,10 @@ PAGE = 500
 SHARD_KEY = frozenset({"shard_key"})
 UNSERVED = {
     "points/query/groups": "query groups",
+    "points/search/matrix": "distance matrices",
     "points/search": "the old search endpoints: use points/query",
     "points/recommend": "the old recommend endpoints: use points/query",
     "points/discover": "the old discover endpoints: use points/query",
-    "points/search/matrix": "distance matrices",
     "snapshots": "snapshots",
     "shards": "shard keys",
     "cluster": "clusters",
@@ -152,10 +152,10 @@ class App:
         for prefix, what in UNSERVED.items():
             if rest == prefix or rest.startswith(prefix + "/"):
                 raise NotServedError(what)
-        if method == "GET" and head == "points" and tail and "/" not in tail:
-            return self._retrieve_one(name, unquote(tail))
         if any(route == rest for _, route in self._routes):
             raise MethodNotAllowedError(f"{method} {rest}")
+        if method == "GET" and head == "points" and tail and "/" not in tail:
+            return self._retrieve_one(name, unquote(tail))
         raise NotFoundError(f"Not found: no route collections/{name}/{rest}")
 
     # Collections

@@ -55,7 +55,7 @@ class Store:
             if directory.name in known:
                 discard_leftovers(directory, known[directory.name])
             else:
-                shutil.rmtree(directory)
+                shutil.rmtree(directory, ignore_errors=True)
 
     def _load(self, name: str, entry: Entry) -> Collection:
         directory = self._path / "collections" / entry.directory
