@@ -22,6 +22,21 @@ DenseRows: TypeAlias = NDArray[np.float32]
 Purpose: TypeAlias = Literal["query", "bulk"]
 
 
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """How a model is to be loaded: the settings of the same names, and what for.
+
+    `max_tokens` and `threads` 0 mean the model's own limit and a choice by purpose.
+    """
+
+    template_version: int
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int = 0
+    max_tokens: int = 0
+    purpose: Purpose = "bulk"
+
+
 class SparseVector(NamedTuple):
     """`indices`: uint32, ascending and unique. `values`: float32, one for each index. Empty when nothing is known."""
 

@@ -17,6 +17,8 @@ import numpy as np
 from inference.base import DenseRows, TextEncoder, refuse_empty
 
 DEFAULT_MEMO_ENTRIES = 20_000
+# Padded tokens of one pass of queries: more than a full dispatcher batch of ordinary ones.
+QUERY_TOKEN_BUDGET = 4_096
 
 
 def plan_batches(token_counts: Sequence[int], token_budget: int) -> list[list[int]]:
