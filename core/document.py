@@ -10,7 +10,7 @@ from datetime import date
 from typing import Annotated, Any, ClassVar, Literal
 
 import orjson
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from core.text import clean_text
 
@@ -31,9 +31,36 @@ def _lower_unique(values: list[str]) -> list[str]:
     return _unique([value.lower() for value in values])
 
 
+def _refuse_blank(value: str) -> str:
+    if not value:
+        raise ValueError("must not be blank")
+    return value
+
+
+def _without_blanks(value: Any) -> Any:
+    """An id that is not known is absent: titles that share a blank one would be taken for the same title."""
+    if not isinstance(value, dict):
+        return value
+    return {provider: given for provider, given in value.items() if given not in (None, 0) and given != ""}
+
+
+def _storable(value: dict[str, Any]) -> dict[str, Any]:
+    """What JSONB can hold: no NUL, no lone surrogate, no NaN, nothing nested without end."""
+    try:
+        dumped = orjson.dumps(value)
+    except TypeError as error:
+        raise ValueError(f"cannot be stored: {error}") from error
+    if rb"\u0000" in dumped:
+        raise ValueError("cannot be stored: control character U+0000")
+    stored: dict[str, Any] = orjson.loads(dumped)
+    return stored
+
+
 Text = Annotated[str, AfterValidator(clean_text)]
 OptionalText = Annotated[Annotated[Text, Field(max_length=60_000)] | None, BeforeValidator(_blank_to_none)]
-Title = Annotated[str, Field(min_length=1, max_length=1_000), AfterValidator(clean_text)]
+Title = Annotated[str, Field(max_length=1_000), AfterValidator(clean_text), AfterValidator(_refuse_blank)]
+ExternalId = Annotated[int, Field(ge=1, le=2**63 - 1)] | Annotated[Title, Field(max_length=200)]
+ExternalIds = Annotated[dict[Annotated[Title, Field(max_length=64)], ExternalId], BeforeValidator(_without_blanks)]
 Names = Annotated[
     list[Annotated[str, Field(max_length=1_000), AfterValidator(clean_text)]],
     BeforeValidator(_as_list),
@@ -81,7 +108,7 @@ class RelatedTitle(_Part):
 
     title: OptionalText = None
     relation: OptionalText = None
-    external_ids: dict[str, int | str] = Field(default_factory=dict)
+    external_ids: ExternalIds = Field(default_factory=dict)
 
 
 class Review(_Part):
@@ -162,8 +189,14 @@ class AnimeDocument(_Part):
     trailers: Names = Field(default_factory=list)
     images: Images | None = None
     episode_list: list[Episode] = Field(default_factory=list)
-    external_ids: dict[str, int | str] = Field(default_factory=dict)
-    statistics: dict[str, Any] = Field(default_factory=dict)
+    external_ids: ExternalIds = Field(default_factory=dict)
+    statistics: Annotated[dict[str, Any], AfterValidator(_storable)] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_nulls(cls, value: Any) -> Any:
+        """A field that is null says nothing, like one that is absent."""
+        return {name: given for name, given in value.items() if given is not None} if isinstance(value, dict) else value
 
     @property
     def is_adult(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,9 @@ from core.errors import InvalidInputError
 
 # A cell of a real catalogue holds a synopsis; the csv module's own limit of 128 kB is for hostile files.
 _MAX_LINE_BYTES = 4_000_000
+_CHUNK_BYTES = 1 << 20
+# Packed bytes may unfold by a factor of thousands: few at a time.
+_PACKED_BYTES = 1 << 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ def read_records(path: Path) -> Iterator[RawRecord]:
     try:
         with path.open("rb") as raw, _unpack(raw, packing) as stream:
             yield from readers[kind](stream)
-    except (OSError, EOFError, zstandard.ZstdError) as error:
+    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
         raise InvalidInputError("file", f"{path.name}: {error}") from error
 
 
@@ -51,12 +55,41 @@ def _unpack(raw: IO[bytes], packing: str) -> IO[bytes]:
     if packing == ".gz":
         return cast(IO[bytes], gzip.open(raw))
     if packing == ".zst":
-        return zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+        return io.BufferedReader(_ZstdStream(raw), _CHUNK_BYTES)
     return raw
 
 
+class _ZstdStream(io.RawIOBase):
+    """The frames of a .zst file. Unlike zstandard's own reader it tells a file that was cut off from a whole one."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._raw = raw
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._is_between_frames = True
+        self._ready = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready:
+            packed = self._frame.unused_data or self._raw.read(_PACKED_BYTES)
+            if not packed:
+                if self._is_between_frames:
+                    return 0
+                raise EOFError("the file ends in the middle: it was cut off")
+            if self._frame.eof:
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
+            self._ready = memoryview(self._frame.decompress(packed))
+            self._is_between_frames = self._frame.eof
+        size = min(len(buffer), len(self._ready))
+        buffer[:size] = self._ready[:size]
+        self._ready = self._ready[size:]
+        return size
+
+
 def _read_jsonl(stream: IO[bytes]) -> Iterator[RawRecord]:
-    for number, line in enumerate(io.BufferedReader(stream, 1 << 20), start=1):  # type: ignore[type-var]
+    for number, line in enumerate(io.BufferedReader(stream, _CHUNK_BYTES), start=1):  # type: ignore[type-var]
         text = line.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else line.strip()
         if not text:
             continue
@@ -89,7 +122,7 @@ def _check_object(number: int, value: Any) -> RawRecord:
 
 def _read_csv(stream: IO[bytes]) -> Iterator[RawRecord]:
     csv.field_size_limit(_MAX_LINE_BYTES)
-    text = io.TextIOWrapper(io.BufferedReader(stream, 1 << 20), "utf-8-sig", errors="replace", newline="")  # type: ignore[type-var]
+    text = io.TextIOWrapper(io.BufferedReader(stream, _CHUNK_BYTES), "utf-8-sig", errors="replace", newline="")  # type: ignore[type-var]
     reader = csv.DictReader(text, restkey="")
     while True:
         try:

@@ -31,7 +31,7 @@ def parse_record(record: RawRecord) -> AnimeDocument | Refusal:
         return AnimeDocument.model_validate(_translate(record.value))
     except ValidationError as error:
         return Refusal(record.line, _describe(error))
-    except (TypeError, ValueError, AttributeError, KeyError) as error:
+    except (TypeError, ValueError, AttributeError, KeyError, OverflowError) as error:
         # A field of the wrong type, met while translating (`sources` holding numbers, say).
         return Refusal(record.line, f"{type(error).__name__}: {error}")
 

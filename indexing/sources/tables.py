@@ -5,6 +5,7 @@ Columns are known by many names; the table below says which mean the same. Unkno
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -28,9 +29,10 @@ _SEPARATOR = re.compile(r"\s*[;,|]\s*")
 
 def _number(text: str) -> float | None:
     try:
-        return float(text.replace(",", "").lstrip("#"))
+        number = float(text.replace(",", "").lstrip("#"))
     except ValueError:
         return None
+    return number if math.isfinite(number) else None
 
 
 def _integer(text: str) -> int | None:
