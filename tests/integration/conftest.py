@@ -4,6 +4,7 @@ A server that cannot start is a failure, never a skip.
 
 | fixture | scope | what |
 |---|---|---|
+| `new_home` | session | a function that makes an empty folder for servers (not below `tmp_path`, see there) |
 | `services` | session | the four servers; `.env`, `.kill(name)`, `.start(name)`, `.restart(name, wipe=)` |
 | `fresh_services` | function | the same, all of them running, whatever the test before did to them |
 | `database_url` | module | a fresh, migrated database (SQLAlchemy URL) |
@@ -15,9 +16,11 @@ A server that cannot start is a failure, never a skip.
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,9 +37,27 @@ _TEMPLATE = "avs_template"
 
 
 @pytest.fixture(scope="session")
-def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServices]:
+def new_home() -> Iterator[Callable[[], Path]]:
+    """Make an empty folder for servers; all of them are deleted at the end of the session.
+
+    pytest's own folders won't do for root: each new pytest session closes their common parent to other users again,
+    and with it to the user that Postgres runs as.
+    """
+    with tempfile.TemporaryDirectory(prefix="avs-tests-") as parent:
+        numbers = itertools.count()
+
+        def make() -> Path:
+            home = Path(parent) / str(next(numbers))
+            home.mkdir()
+            return home
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def services(new_home: Callable[[], Path]) -> Iterator[EmbeddedServices]:
     """Both Redis servers, Postgres and Qdrant."""
-    with EmbeddedServices(tmp_path_factory.mktemp("services")) as running:
+    with EmbeddedServices(new_home()) as running:
         yield running
 
 

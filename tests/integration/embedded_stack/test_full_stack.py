@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -29,19 +30,20 @@ def _avs(*args: str, home: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_whole_stack_comes_up_and_goes_down(tmp_path: Path) -> None:
+def test_the_whole_stack_comes_up_and_goes_down(new_home: Callable[[], Path]) -> None:
     """Every process of the Procfile runs, the API says that it is ready, Flower answers, and nothing is left after."""
-    up = _avs("up", "--detach", "--timeout", "150", home=tmp_path)
+    home = new_home()
+    up = _avs("up", "--detach", "--timeout", "150", home=home)
     try:
         assert up.returncode == 0, up.stdout + up.stderr
-        shown = json.loads(_avs("status", "--json", home=tmp_path).stdout)
+        shown = json.loads(_avs("status", "--json", home=home).stdout)
         services = shown["services"]
         assert set(services) == {*SERVICE_NAMES, *load_procfile(ROOT / "Procfile")} - {RELEASE}
         assert httpx.get(f"{services['web']['address']}/health/ready").status_code == 200
         assert httpx.get(f"{services['flower']['address']}/healthcheck").status_code == 200
         family = psutil.Process(shown["supervisor_pid"]).children(recursive=True)
     finally:
-        down = _avs("down", home=tmp_path)
+        down = _avs("down", home=home)
     assert down.returncode == 0, down.stderr
     assert not [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
-    assert _avs("status", home=tmp_path).returncode == 4
+    assert _avs("status", home=home).returncode == 4

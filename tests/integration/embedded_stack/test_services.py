@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -20,17 +20,23 @@ from redis.retry import Retry
 
 from core.errors import ConflictError, DependencyUnavailableError
 from embedded.addresses import POSTGRES, QDRANT, REDIS_BROKER, REDIS_CACHE, SERVICE_NAMES
-from embedded.pidfiles import find_process
+from embedded.pidfiles import end_leftovers, find_process
 from embedded.services import EmbeddedServices
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServices]:
+def own(new_home: Callable[[], Path]) -> Iterator[EmbeddedServices]:
     """Servers of this module's own, which it may break."""
-    with EmbeddedServices(tmp_path_factory.mktemp("own")) as services:
+    with EmbeddedServices(new_home()) as services:
         yield services
+
+
+@pytest.fixture
+def home(new_home: Callable[[], Path]) -> Path:
+    """A folder of the test's own for a stack."""
+    return new_home()
 
 
 @pytest.fixture(autouse=True)
@@ -162,11 +168,13 @@ def test_a_home_is_used_by_one_owner_at_a_time(own: EmbeddedServices) -> None:
     assert all(own.pids.values())
 
 
-def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
-    """The error names the server and carries the end of its log."""
-    (tmp_path / "qdrant").write_text("a file where a folder should be")
-    with pytest.raises((DependencyUnavailableError, OSError)), EmbeddedServices(tmp_path):
-        pass
+def test_a_server_that_cannot_start_says_why(home: Path) -> None:
+    """The error names the server and carries the end of its log, and the servers beside it are stopped."""
+    (home / REDIS_BROKER).mkdir()
+    (home / REDIS_BROKER / "appendonly.aof").write_bytes(b"no such thing\n" * 10)
+    with pytest.raises(DependencyUnavailableError, match=r"(?s)redis-broker is unavailable.*Bad file format"):
+        EmbeddedServices(home).__enter__()
+    assert end_leftovers(home) == []
 
 
 _OWNER = """
@@ -187,9 +195,9 @@ def _start_owner(home: Path) -> tuple[subprocess.Popen[str], list[int]]:
     return owner, [int(word) for word in owner.stdout.readline().split()]
 
 
-def test_no_server_outlives_an_owner_that_was_killed(tmp_path: Path) -> None:
+def test_no_server_outlives_an_owner_that_was_killed(home: Path) -> None:
     """After kill -9 of the owner the watchdog ends every server, and the next owner gets the same ports."""
-    owner, numbers = _start_owner(tmp_path)
+    owner, numbers = _start_owner(home)
     started = {pid: psutil.Process(pid).create_time() for pid in numbers[:4]}
     os.kill(owner.pid, signal.SIGKILL)
     owner.wait()
@@ -197,18 +205,18 @@ def test_no_server_outlives_an_owner_that_was_killed(tmp_path: Path) -> None:
     while any(find_process(pid, started=at) for pid, at in started.items()):
         assert time.monotonic() < deadline, "a server is still alive"
         time.sleep(0.05)
-    with EmbeddedServices(tmp_path) as services:
+    with EmbeddedServices(home) as services:
         assert list(services.addresses.ports.values()) == numbers[4:]
 
 
-def test_the_next_owner_ends_what_even_the_watchdog_could_not(tmp_path: Path) -> None:
+def test_the_next_owner_ends_what_even_the_watchdog_could_not(home: Path) -> None:
     """With owner and watchdog both killed, servers live on until somebody starts the home again; then all is well."""
-    owner, numbers = _start_owner(tmp_path)
+    owner, numbers = _start_owner(home)
     started = {pid: psutil.Process(pid).create_time() for pid in numbers[:4]}
     watchdog = next(c for c in psutil.Process(owner.pid).children() if "watchdog.py" in " ".join(c.cmdline()))
     watchdog.kill()
     os.kill(owner.pid, signal.SIGKILL)
     owner.wait()
-    with EmbeddedServices(tmp_path) as services:
+    with EmbeddedServices(home) as services:
         assert list(services.addresses.ports.values()) == numbers[4:]
         assert not any(find_process(pid, started=at) for pid, at in started.items())

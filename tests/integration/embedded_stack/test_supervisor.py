@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -66,11 +66,17 @@ def _build_options(project: Path, home: Path) -> StackOptions:
 
 
 @pytest.fixture(scope="module")
-def stack(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
+def stack(project: Path, new_home: Callable[[], Path]) -> Iterator[Supervisor]:
     """A stack that is ready."""
-    with Supervisor(_build_options(project, tmp_path_factory.mktemp("home"))) as running:
+    with Supervisor(_build_options(project, new_home())) as running:
         running.wait_until_ready(limit_s=LIMIT_S)
         yield running
+
+
+@pytest.fixture
+def home(new_home: Callable[[], Path]) -> Path:
+    """A folder of the test's own for a stack."""
+    return new_home()
 
 
 def _count_releases(stack: Supervisor) -> int:
@@ -84,8 +90,7 @@ def test_everything_runs_and_the_release_step_came_first(stack: Supervisor) -> N
     """Servers and processes are up, the migrations ran once, and the state file says the same."""
     assert list(stack.snapshot().services) == [*SERVICE_NAMES, "web", "worker-embed"]
     assert _count_releases(stack) == 1
-    home = Path(stack.env["AVS_HOME"])
-    state = load_state(home)
+    state = load_state(Path(stack.env["AVS_HOME"]))
     assert state is not None
     assert state.ready
     assert state.phase is Phase.RUNNING
@@ -134,30 +139,30 @@ def test_one_home_has_one_supervisor(stack: Supervisor, project: Path) -> None:
     assert stack.is_running
 
 
-def test_a_release_step_that_fails_ends_the_stack_with_its_log(tmp_path: Path) -> None:
+def test_a_release_step_that_fails_ends_the_stack_with_its_log(home: Path) -> None:
     """Nothing of ours starts on a database that could not be migrated, and all servers are stopped."""
-    (tmp_path / "Procfile").write_text("release: python -c 'raise SystemExit(\"no such table\")'\nweb: python x.py\n")
-    with Supervisor(_build_options(tmp_path, tmp_path / "home")) as stack:
+    (home / "Procfile").write_text("release: python -c 'raise SystemExit(\"no such table\")'\nweb: python x.py\n")
+    with Supervisor(_build_options(home, home / "home")) as stack:
         with pytest.raises(DependencyUnavailableError, match="no such table"):
             stack.wait_until_ready(limit_s=LIMIT_S)
         assert "web" not in stack.snapshot().services
     assert stack.snapshot().phase is Phase.FAILED
     assert all(entry.pid is None for entry in stack.snapshot().services.values())
-    assert load_state(tmp_path / "home") is None
+    assert load_state(home / "home") is None
 
 
-def test_a_variable_that_is_not_set_is_seen(tmp_path: Path) -> None:
-    """A missing Procfile is an error before anything starts."""
-    with pytest.raises(ConfigurationError), Supervisor(_build_options(tmp_path, tmp_path / "home")):
+def test_a_missing_procfile_is_an_error_before_anything_starts(home: Path) -> None:
+    """The caller hears of it on entering, and nothing was started."""
+    with pytest.raises(ConfigurationError), Supervisor(_build_options(home, home / "home")):
         pass
 
 
-def test_a_second_start_uses_the_same_addresses_and_stops_in_order(project: Path, tmp_path: Path) -> None:
+def test_a_second_start_uses_the_same_addresses_and_stops_in_order(project: Path, home: Path) -> None:
     """Ports stay over restarts; processes of ours stop first, then Qdrant, Postgres and Redis."""
-    with Supervisor(_build_options(project, tmp_path)) as stack:
+    with Supervisor(_build_options(project, home)) as stack:
         stack.wait_until_ready(limit_s=LIMIT_S)
         first = dict(stack.env)
-    with Supervisor(_build_options(project, tmp_path)) as stack:
+    with Supervisor(_build_options(project, home)) as stack:
         stack.wait_until_ready(limit_s=LIMIT_S)
         assert stack.env == first
         assert _count_releases(stack) == 2
@@ -184,9 +189,9 @@ with Supervisor(StackOptions(home=Path(sys.argv[1]), procfile=Path(sys.argv[2]) 
 """
 
 
-def test_nothing_outlives_a_supervisor_that_was_killed(project: Path, tmp_path: Path) -> None:
+def test_nothing_outlives_a_supervisor_that_was_killed(project: Path, home: Path) -> None:
     """kill -9 of the supervisor ends servers, processes and their children; no state is left that looks alive."""
-    command = [sys.executable, "-c", _OWNER, str(tmp_path), str(project)]
+    command = [sys.executable, "-c", _OWNER, str(home), str(project)]
     owner = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True)
     assert owner.stdout is not None
     while "ready" not in owner.stdout.readline():
@@ -197,7 +202,7 @@ def test_nothing_outlives_a_supervisor_that_was_killed(project: Path, tmp_path: 
     owner.wait()
     _, alive = psutil.wait_procs(family, timeout=20)
     assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
-    assert load_state(tmp_path) is None
+    assert load_state(home) is None
 
 
 def _avs(*args: str, home: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -212,32 +217,32 @@ def _avs(*args: str, home: Path, env: dict[str, str]) -> subprocess.CompletedPro
     )
 
 
-def test_status_without_a_stack_is_exit_code_4(tmp_path: Path) -> None:
+def test_status_without_a_stack_is_exit_code_4(home: Path) -> None:
     """A script can tell that nothing runs, and `down` has nothing to do."""
-    done = _avs("status", "--json", home=tmp_path, env={})
+    done = _avs("status", "--json", home=home, env={})
     assert done.returncode == 4
     assert json.loads(done.stdout)["phase"] == "stopped"
-    assert _avs("down", home=tmp_path, env={}).returncode == 0
+    assert _avs("down", home=home, env={}).returncode == 0
 
 
-def test_status_and_down_work_on_a_stack_of_another_process(project: Path, tmp_path: Path) -> None:
+def test_status_and_down_work_on_a_stack_of_another_process(project: Path, home: Path) -> None:
     """`status --json` gives every address without a password; a second `up` is refused; `down` stops it all."""
-    command = [sys.executable, "-c", _UP, str(tmp_path), str(project)]
+    command = [sys.executable, "-c", _UP, str(home), str(project)]
     owner = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True)
     try:
         assert owner.stdout is not None
         while "stack: ready" not in (line := owner.stdout.readline()):
             assert line
-        done = _avs("status", "--json", home=tmp_path, env={})
+        done = _avs("status", "--json", home=home, env={})
         shown = json.loads(done.stdout)
         assert (done.returncode, shown["ready"]) == (0, True)
         assert {name for name, entry in shown["services"].items() if entry["address"]} == {*SERVICE_NAMES, "web"}
-        assert json.loads((tmp_path / "addresses.json").read_text())["password"] not in done.stdout
-        assert "web" in _avs("status", home=tmp_path, env={}).stdout
-        second = _avs("up", home=tmp_path, env={})
+        assert json.loads((home / "addresses.json").read_text())["password"] not in done.stdout
+        assert "web" in _avs("status", home=home, env={}).stdout
+        second = _avs("up", home=home, env={})
         assert second.returncode == 1
         assert "already running" in second.stderr
-        assert _avs("down", home=tmp_path, env={}).returncode == 0
+        assert _avs("down", home=home, env={}).returncode == 0
         assert owner.wait(timeout=10) == 0
     finally:
         owner.kill()
