@@ -11,7 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
-from embedded.qdrant.build import Caretaker
+from embedded.qdrant.build import NICE, QUIET_SECONDS, Caretaker
 from embedded.qdrant.http import Server
 from embedded.qdrant.server import App
 from embedded.qdrant.store import LockedError, Store
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     except LockedError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    caretaker = Caretaker(store, quiet_seconds=options.quiet_seconds)
+    caretaker = Caretaker(store, quiet_seconds=options.quiet_seconds, nice=options.build_nice)
     app = App(store, caretaker)
     with Server((options.host, options.port), handle=app.handle, refuse=app.refuse) as server:
         caretaker.start()
@@ -60,8 +60,16 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--quiet-seconds",
         type=float,
-        default=5.0,
+        default=QUIET_SECONDS,
         help="how long writes must rest before an index that is due is built",
+    )
+    parser.add_argument(
+        "--build-nice",
+        type=int,
+        choices=range(20),
+        metavar="0-19",
+        default=NICE,
+        help="how far index builds stand back: 19 yields to everything and waits while all cores are busy",
     )
     return parser.parse_args(arguments)
 

@@ -1,7 +1,8 @@
 """Index builds: one background thread that decides, and a child process that builds.
 
 The engine holds the interpreter lock for a whole build, so it runs in a fresh interpreter at the lowest
-priority, on a copy of the shard. The same thread flushes the engines' logs, which keeps restarts short.
+priority (unless told otherwise), on a copy of the shard. A second thread has the engines flush what was
+written, which keeps their logs, and so a restart after a crash, short.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 TICK_SECONDS = 0.5
 FLUSH_SECONDS = 2.0
 QUIET_SECONDS = 5.0
+NICE = 19
 _PR_SET_PDEATHSIG = 1
 
 
@@ -39,9 +41,10 @@ class BuildError(Exception):
 class Caretaker:
     """Builds indexes that are asked for or due, one at a time, and flushes what was written."""
 
-    def __init__(self, store: Store, *, quiet_seconds: float = QUIET_SECONDS) -> None:
+    def __init__(self, store: Store, *, quiet_seconds: float = QUIET_SECONDS, nice: int = NICE) -> None:
         self._store = store
         self._quiet_seconds = quiet_seconds
+        self._nice = nice
         self._asked: queue.SimpleQueue[Collection] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._builder = threading.Thread(target=self._build_forever, name="builder", daemon=True)
@@ -111,7 +114,7 @@ class Caretaker:
         root = str(Path(__file__).parents[2])
         path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
         child = subprocess.Popen(
-            [sys.executable, "-m", "embedded.qdrant.build", "--path", str(copy)],
+            [sys.executable, "-m", "embedded.qdrant.build", "--path", str(copy), "--nice", str(self._nice)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -141,11 +144,12 @@ def main() -> None:
     """Build the index of the shard at `--path`, with the collection's configuration from standard input."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--path", type=Path, required=True)
-    path: Path = parser.parse_args().path
+    parser.add_argument("--nice", type=int, default=NICE)
+    options = parser.parse_args()
     die_with_parent()
-    os.nice(19)
+    os.nice(options.nice)
     config = json.load(sys.stdin)
-    shard = edge.EdgeShard.load(str(path), edge_config(config, index_everything=True))
+    shard = edge.EdgeShard.load(str(options.path), edge_config(config, index_everything=True))
     shard.optimize()
     shard.flush()
     shard.close()

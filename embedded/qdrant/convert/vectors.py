@@ -71,7 +71,7 @@ def _stored(name: str, vector: Any, space: VectorSpace) -> Any:
         if any(not isinstance(row, list) or len(row) != space.multi[name] for row in vector):
             raise BadRequestError(f"Vector dimension error: vector `{name}` takes rows of {space.multi[name]} numbers")
         return vector
-    if isinstance(vector, dict) and vector.keys() & INFERENCE_FIELDS:
+    if name in INFERENCE_FIELDS:
         raise NotServedError("inference: send vectors, not texts or pictures")
     raise BadRequestError(f"Not existing vector name error: `{name}`")
 

@@ -21,7 +21,10 @@ class RunningServer:
     def __init__(self, path: Path, *, quiet_seconds: float = 0.5) -> None:
         command = [sys.executable, "-m", "embedded.qdrant", "--path", str(path), "--port", "0"]
         self.process = subprocess.Popen(
-            [*command, "--quiet-seconds", str(quiet_seconds)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+            [*command, "--quiet-seconds", str(quiet_seconds), "--build-nice", "0"],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
         )
         assert self.process.stdout is not None
         self.port: int = json.loads(self.process.stdout.readline())["port"]

@@ -16,7 +16,7 @@ from qdrant_client import models as m
 from qdrant_client.http.exceptions import UnexpectedResponse
 
 SIZE, COUNT = 64, 3000
-VECTORS = np.random.default_rng(3).standard_normal((10 * COUNT, SIZE)).astype(np.float32)
+VECTORS = np.random.default_rng(3).standard_normal((2 * COUNT, SIZE)).astype(np.float32)
 
 
 def _points(ids: range, version: int = 0) -> list[m.PointStruct]:
@@ -72,9 +72,8 @@ def test_writes_during_a_build_are_kept(client: QdrantClient, server) -> None:
     reads = Loop(lambda: _assert_finds_itself(reader, 5))
     client.update_collection("build", optimizers_config=m.OptimizersConfigDiff(indexing_threshold=100))
     assert client.get_collection("build").status == m.CollectionStatus.YELLOW
-    written = COUNT
-    yellow_writes = 0
-    while client.get_collection("build").status == m.CollectionStatus.YELLOW:
+    written, yellow_writes = COUNT, 0
+    while client.get_collection("build").status == m.CollectionStatus.YELLOW and yellow_writes < 100:
         client.upsert("build", _points(range(written, written + 20)))
         written += 20
         client.set_payload("build", {"seen": written}, points=[written - 1, 7])
@@ -84,10 +83,10 @@ def test_writes_during_a_build_are_kept(client: QdrantClient, server) -> None:
         with pytest.raises(UnexpectedResponse, match="No point with id"):
             client.set_payload("build", {"x": 1}, points=[10**6])
         yellow_writes += 1
+    info = _wait_green(client, "build")
     reads.stop()
     assert yellow_writes > 3
     assert reads.calls > 3
-    info = _wait_green(client, "build")
     expected = set(range(COUNT)) | {i for i in range(COUNT, written) if (i - COUNT) % 20}
     records = _all(client, "build")
     assert set(records) == expected
