@@ -1,0 +1,128 @@
+"""`python -m benchmarks`: the four comparisons, as a table of ratios and as JSON.
+
+(a) the pipeline against the bare encoder       (b) the dispatcher against a Celery task for each query
+(c) cached searches against hello-world         (d) whole searches against infinity-emb's embeddings
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.machine import describe_machine
+from benchmarks.queries import QuerySource, find_shared_data, load_seeds
+from benchmarks.report import build_table
+
+_ROOT = Path(__file__).resolve().parents[1]
+_PARTS = "abcd"
+_SAMPLE = _ROOT / "data" / "sample-catalogue.jsonl"
+_SHARED = Path("catalogue") / "anime-2k.jsonl.zst"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run what is asked for, print the table and write the JSON."""
+    options = parse_options(argv)
+    console = Console()
+    results: dict[str, Any] = {"machine": describe_machine(), "options": _describe(options)}
+    if "a" in options.only:
+        console.print("(a) pipeline and bare encoder ...")
+        results["a"] = measure_pipeline(options)
+    if options.only & set("bcd"):
+        results.update(measure_searches(options, console))
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    console.print(build_table(results))
+
+
+def parse_options(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line; exits with 2 on a wrong one."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", type=_parse_parts, default=set(_PARTS), help="such as b,c; all by default")
+    parser.add_argument("--seconds", type=float, default=6.0, help="length of each measured run")
+    parser.add_argument("--repeats", type=int, default=3, help="runs of each side, in turn; the median one counts")
+    parser.add_argument("--titles", type=int, default=300, help="titles of (a)")
+    parser.add_argument("--catalogue", type=Path, default=find_catalogue())
+    parser.add_argument("--out", type=Path, default=_ROOT / "benchmarks" / "results" / "latest.json")
+    options = parser.parse_args(argv)
+    if not 1 <= options.seconds <= 120 or not 1 <= options.repeats <= 20:
+        parser.error("--seconds must be 1 to 120 and --repeats 1 to 20")
+    if not options.catalogue.exists():
+        parser.error("--catalogue: no such file")
+    return options
+
+
+def find_catalogue() -> Path:
+    """Two thousand real titles where the shared data is present, else the sample."""
+    shared = find_shared_data() / _SHARED
+    return shared if shared.exists() else _SAMPLE
+
+
+def measure_pipeline(options: argparse.Namespace) -> dict[str, Any]:
+    """(a)."""
+    from benchmarks import pipeline
+
+    return pipeline.run(catalogue=options.catalogue, titles=options.titles)
+
+
+def measure_searches(options: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """(b), (c) and (d) on one stack."""
+    from benchmarks import infinity, infinity_bench
+    from benchmarks.search import SearchBench
+    from benchmarks.stack import SearchStack
+
+    if "d" in options.only:
+        console.print("(d) environment of infinity-emb ...")
+        infinity.ensure_environment()
+    queries = QuerySource(load_seeds(find_shared_data()))
+    results: dict[str, Any] = {}
+    console.print("starting a stack and indexing ...")
+    with (
+        tempfile.TemporaryDirectory(prefix="avs-bench-") as home,
+        SearchStack(Path(home), catalogue=options.catalogue) as stack,
+    ):
+        bench = SearchBench(stack, queries, seconds=options.seconds, repeats=options.repeats)
+        results["titles"] = stack.get_stats()["titles"]
+        if "b" in options.only:
+            console.print("(b) dispatcher and one task a query ...")
+            results["b"] = bench.compare_dispatcher()
+        if "c" in options.only:
+            console.print("(c) cached and hello-world ...")
+            results["c"] = bench.compare_cached()
+        if "d" in options.only:
+            console.print("(d) searches and infinity-emb ...")
+            results["d"] = infinity_bench.compare(
+                bench,
+                queries,
+                seconds=options.seconds,
+                repeats=options.repeats,
+                log=Path(home) / "logs" / "infinity.log",
+            )
+    return results
+
+
+def _parse_parts(text: str) -> set[str]:
+    parts = {part.strip() for part in text.split(",")}
+    if not parts or not parts <= set(_PARTS):
+        raise argparse.ArgumentTypeError("must be some of a,b,c,d")
+    return parts
+
+
+def _describe(options: argparse.Namespace) -> dict[str, Any]:
+    """What was asked for, without a path of this machine."""
+    return {
+        "only": sorted(options.only),
+        "seconds": options.seconds,
+        "repeats": options.repeats,
+        "titles_of_a": options.titles,
+        "catalogue": options.catalogue.name,
+    }
+
+
+if __name__ == "__main__":
+    main()

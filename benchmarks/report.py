@@ -1,0 +1,54 @@
+"""The results as a table: what was measured, against what, the ratio, the aim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.table import Table
+
+Row = tuple[str, str, str, float, float | None]
+
+
+def build_table(results: Mapping[str, Any]) -> Table:
+    """One line a comparison; a ratio below its aim is red."""
+    machine = results["machine"]
+    table = Table(title=f"{machine['cpu']}, {machine['cores']} cores", title_justify="left")
+    for column in ("comparison", "ours", "baseline", "ratio", "aim"):
+        table.add_column(column, overflow="fold")
+    for name, ours, baseline, ratio, aim in build_rows(results):
+        colour = "default" if aim is None else "green" if ratio >= aim else "red"
+        table.add_row(name, ours, baseline, f"[{colour}]{ratio:.2f}[/]", "" if aim is None else f">= {aim:g}")
+    return table
+
+
+def build_rows(results: Mapping[str, Any]) -> Iterator[Row]:
+    """Name, ours, baseline, ratio and aim of every comparison that was run."""
+    if (a := results.get("a")) is not None:
+        ours, bare = a["pipeline"], a["bare_encoder"]
+        baseline = f"{bare['passages_per_s']:.1f} passages/s"
+        yield (
+            "(a) pipeline, bare encoder",
+            f"{ours['titles_per_s']} titles/s",
+            baseline,
+            a["ratio_titles_per_s"],
+            a["aim"],
+        )
+    if (b := results.get("b")) is not None:
+        for row in b["by_clients"]:
+            aim = b["aim"] if row is b["by_clients"][-1] else None
+            name = f"(b) dispatcher, one task a query: {row['clients']} clients"
+            yield name, _describe(row["dispatcher"]), _describe(row["one_task_a_query"]), row["ratio"], aim
+    if (c := results.get("c")) is not None:
+        yield "(c) cached, hello-world", _describe(c["cached"]), _describe(c["hello_world"]), c["ratio"], c["aim"]
+    if (d := results.get("d")) is not None:
+        yardstick = _describe(d["infinity"])
+        yield "(d) one vector, infinity-emb", _describe(d["single_vector"]), yardstick, d["ratio"], d["aim"]
+        yield "(d) default plan, infinity-emb", _describe(d["default_plan"]), yardstick, d["ratio_default_plan"], None
+
+
+def _describe(run: Mapping[str, Any]) -> str:
+    errors = f", {run['errors']} errors" if run["errors"] else ""
+    return (
+        f"{run['per_s']:.0f}/s, {run['p50_ms']:.1f}/{run['p95_ms']:.1f} ms, {run['server_cpu_ms']:.2f} CPU-ms{errors}"
+    )

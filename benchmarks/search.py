@@ -1,0 +1,95 @@
+"""(b) and (c), and our half of (d): searches through a whole stack, against its baselines on the same server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
+from typing import Any
+
+from benchmarks.paths import HELLO_PATH, ONE_TASK_PATH, SEARCH_PATH
+from benchmarks.queries import QuerySource
+from benchmarks.runs import BODIES_PER_S, Run, choose_median, run_load, sum_cpu_ms
+from benchmarks.stack import SearchStack
+
+CLIENTS = (1, 8, 64)
+MANY_CLIENTS = 64
+LIMIT = 20
+AIM_DISPATCHER = 4.0
+AIM_CACHED = 0.7
+_CACHED_QUERIES = 200
+
+
+class SearchBench:
+    """Measures one running stack; `seconds` is the length of each run."""
+
+    def __init__(self, stack: SearchStack, queries: QuerySource, *, seconds: float, repeats: int) -> None:
+        self._stack = stack
+        self._queries = queries
+        self._seconds = seconds
+        self._repeats = repeats
+
+    def compare_dispatcher(self) -> dict[str, Any]:
+        """(b) Uncached searches with the dispatcher and with a Celery task for each query, in turn."""
+        rows = []
+        for clients in CLIENTS:
+            ours, theirs = self._alternate(
+                lambda clients=clients: self.search_uncached(clients=clients),  # type: ignore[misc]
+                lambda clients=clients: self.search_uncached(clients=clients, prefix=ONE_TASK_PATH),  # type: ignore[misc]
+            )
+            ratio = round(ours["per_s"] / theirs["per_s"], 2)
+            rows.append({"clients": clients, "dispatcher": ours, "one_task_a_query": theirs, "ratio": ratio})
+        return {"by_clients": rows, "ratio": rows[-1]["ratio"], "aim": AIM_DISPATCHER}
+
+    def compare_cached(self) -> dict[str, Any]:
+        """(c) Cached searches and a hello-world route of the same server, in turn."""
+        bodies = self._build_bodies(_CACHED_QUERIES)
+        # Each text is asked for once before anything is measured.
+        self._load(SEARCH_PATH, bodies, clients=8)
+        cached, hello = self._alternate(
+            lambda: self._load(SEARCH_PATH, bodies, clients=MANY_CLIENTS, repeat=True),
+            lambda: self._load(f"{HELLO_PATH}/", None, clients=MANY_CLIENTS),
+        )
+        if json.loads(cached.pop("first_body"))["query_info"]["cache"] != "result":
+            raise RuntimeError("the searches did not come from the cache")
+        return {
+            "cached": cached,
+            "hello_world": hello,
+            "ratio": round(cached["per_s"] / hello["per_s"], 3),
+            "aim": AIM_CACHED,
+        }
+
+    def search_uncached(self, *, clients: int, prefix: str = "", options: Mapping[str, Any] | None = None) -> Run:
+        """One run of texts that nobody has asked for."""
+        bodies = self._build_bodies(self._count_bodies(), options)
+        run = self._load(prefix + SEARCH_PATH, bodies, clients=clients)
+        answer = json.loads(run.pop("first_body"))
+        if len(answer["results"]) != LIMIT or answer["query_info"]["cache"] != "none":
+            raise RuntimeError(f"unexpected answer: {len(answer['results'])} results, {answer['query_info']}")
+        return run
+
+    def _alternate(self, *measures: Callable[[], Run]) -> list[Run]:
+        """Each in turn, several times over, so that what else the machine does hits them alike."""
+        runs = [measure() for _, measure in product(range(self._repeats), measures)]
+        return [choose_median(runs[index :: len(measures)]) for index in range(len(measures))]
+
+    def _count_bodies(self) -> int:
+        return round(BODIES_PER_S * (self._seconds + 2))
+
+    def _build_bodies(self, count: int, options: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        return [{"query": text, "limit": LIMIT, **(options or {})} for text in self._queries.take(count)]
+
+    def _load(
+        self, path: str, bodies: Sequence[Mapping[str, Any]] | None, *, clients: int, repeat: bool = False
+    ) -> Run:
+        run = run_load(
+            port=self._stack.port,
+            path=path,
+            bodies=bodies,
+            clients=clients,
+            seconds=self._seconds,
+            read_cpu=self._stack.read_cpu,
+            repeat=repeat,
+        )
+        run["server_cpu_ms"] = sum_cpu_ms(run)
+        return run
