@@ -106,8 +106,8 @@ def test_keys_are_folded_copies_of_names() -> None:
 def test_every_folded_name_has_its_key() -> None:
     """A field whose path lies under `keys` is one that build_keys fills, and no other."""
     full = {
-        **dict.fromkeys(("studios", "producers", "licensors", "awards"), ["A"]),
-        **dict.fromkeys(("staff", "characters"), [{"name": "A"}]),
+        **{name: ["A"] for name in ("studios", "producers", "licensors", "awards")},
+        **{name: [{"name": "A"}] for name in ("staff", "characters")},
         "streaming": [{"platform": "A"}],
         "franchise": "A",
         "source": "A",
