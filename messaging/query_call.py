@@ -195,6 +195,8 @@ def _create_sender(settings: Settings) -> Celery:
     app.backend_cls = "disabled://"
     app.conf.update(
         result_backend="disabled://",
+        # Flower sees the task by the worker's events; a second message for each call would cost as much as the first.
+        task_send_sent_event=False,
         broker_connection_timeout=_SOCKET_TIMEOUT_S,
         broker_transport_options={
             **app.conf.broker_transport_options,

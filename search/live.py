@@ -61,6 +61,10 @@ class LiveIndexReader:
             raise NothingIndexedError("nothing is indexed yet: import a catalogue and run an index job first")
         return known
 
+    def peek(self) -> LiveIndex | None:
+        """What is known and fresh, without asking anybody."""
+        return self._known if time.monotonic() - self._checked_at <= REFRESH_S else None
+
     def forget(self) -> None:
         """Ask Postgres again at the next search: the collection that was live is gone."""
         self._checked_at = float("-inf")

@@ -55,9 +55,8 @@ class QueryBuilder:
         """The vectors used that give a cosine."""
         return [vector for vector in self._used if not vector.is_sparse]
 
-    def build_search(self, *, limit: int, offset: int, with_payload: bool) -> models.QueryRequest:
-        """The ranked page: one nearest-vector query, or prefetches with weighted rank fusion."""
-        payload = self._build_selector() if with_payload else False
+    def build_search(self, *, limit: int, offset: int) -> models.QueryRequest:
+        """Ids and scores of the ranked page: one nearest-vector query, or prefetches with weighted rank fusion."""
         if not self.is_fused:
             vector = self._used[0]
             return models.QueryRequest(
@@ -68,7 +67,6 @@ class QueryBuilder:
                 score_threshold=self._plan.min_score,
                 limit=limit,
                 offset=offset,
-                with_payload=payload,
             )
         weights = [vector.weight for vector in self._used]
         return models.QueryRequest(
@@ -76,7 +74,6 @@ class QueryBuilder:
             query=models.RrfQuery(rrf=models.Rrf(k=RRF_K, weights=weights)),
             limit=limit,
             offset=offset,
-            with_payload=payload,
         )
 
     def build_cosines(self, ids: Sequence[models.ExtendedPointId]) -> list[models.QueryRequest]:
@@ -152,4 +149,5 @@ def _to_query(vector: QueryVector) -> list[float] | models.SparseVector:
         indices, values = vector
         return models.SparseVector(indices=indices.tolist(), values=values.tolist())
     # Seven digits are all that a float32 holds; the rest of a double is bytes on the wire.
-    return [round(value, 7) for value in vector.tolist()]
+    rounded: list[float] = np.round(vector.astype(np.float64), 7).tolist()
+    return rounded

@@ -18,15 +18,20 @@ from search.cache import CacheKeys, SearchCache, build_keys
 from search.dispatcher import Dispatcher
 from search.encoding import EncodedQuery
 from search.live import LiveIndex, LiveIndexReader, NothingIndexedError
+from search.memory import Memory
 from search.plan import SearchPlan, build_plan
 from search.qdrant_query import QueryRequest, ScoredPoint
 from search.request import SearchRequest
-from search.retrieve import Page, Retriever
+from search.retrieve import Page, Retriever, build_payload_memory
 from storage.database.titles import TitleRepository
 from storage.vectors.schema import get_search_ef
 from storage.vectors.store import PointsMissingError, VectorStore
 
 IDENTIFIER_MAX_CHARS = 200
+# How long this process repeats an answer, or a payload, without asking anybody.
+MEMORY_TTL_S = 60
+_ANSWERS_MAX_BYTES = 64_000_000
+_TOKEN_MAX_BYTES = 4_096
 
 
 class RecipeMismatchError(ConflictError):
@@ -92,13 +97,22 @@ class SearchService:
         self._titles = titles
         self._embedding = embedding
         self._retrieval = retrieval
-        self._retriever = Retriever(self._run_queries, get_ef=lambda priority: get_search_ef(settings, priority))
+        ttl_s = min(settings.cache_ttl_s, MEMORY_TTL_S)
+        self._retriever = Retriever(
+            self._run_queries,
+            get_ef=lambda priority: get_search_ef(settings, priority),
+            payloads=build_payload_memory(ttl_s=ttl_s),
+        )
+        self._answers: Memory[tuple[str, bytes], bytes] = Memory(max_bytes=_ANSWERS_MAX_BYTES, ttl_s=ttl_s, size_of=len)
         # next() on an itertools.count is atomic, so counting needs no lock.
         self._counters = {name: count() for name in ("searches", "result_hits", "vector_hits")}
         self._counts = dict.fromkeys(self._counters, 0)
 
-    def search(self, request: SearchRequest) -> SearchAnswer:
-        """Answer one search. Raises the errors of `core.errors` only."""
+    def search(self, request: SearchRequest, *, token: bytes | None = None) -> SearchAnswer:
+        """Answer one search. Raises the errors of `core.errors` only.
+
+        `token` is whatever the caller knows the whole request by, such as the bytes of its body: see `repeat`.
+        """
         started = time.perf_counter()
         plan = build_plan(request, self._settings)
         live = self._live.get()
@@ -113,8 +127,24 @@ class SearchService:
         self._count("searches")
         if cached.result is not None:
             self._count("result_hits")
-            return SearchAnswer(cached.result, "result", {"total": _ms_since(started)})
-        return self._search_index(plan, live, keys, known=cached.vector, started=started)
+            answer = SearchAnswer(cached.result, "result", {"total": _ms_since(started)})
+        else:
+            answer = self._search_index(plan, live, keys, known=cached.vector, started=started)
+        if token is not None and len(token) <= _TOKEN_MAX_BYTES:
+            self._answers.put_many({(live.state, token): answer.body})
+        return answer
+
+    def repeat(self, token: bytes) -> SearchAnswer | None:
+        """The answer that `search` gave lately for this token in the present state of the index, None if it did not."""
+        if (live := self._live.peek()) is None:
+            return None
+        started = time.perf_counter()
+        body = self._answers.get((live.state, token))
+        if body is None:
+            return None
+        self._count("searches")
+        self._count("result_hits")
+        return SearchAnswer(body, "result", {"total": _ms_since(started)})
 
     def get_by_id(self, identifier: str, *, include_adult: bool = False) -> dict[str, Any]:
         """The stored title of a slug or `provider:id`. Raises NotFoundError, InvalidInputError."""
@@ -176,7 +206,7 @@ class SearchService:
 
     def _retrieve(self, plan: SearchPlan, live: LiveIndex, query: EncodedQuery) -> Page:
         try:
-            return self._retriever.retrieve(live.collection, plan, query)
+            return self._retriever.retrieve(live, plan, query)
         except PointsMissingError as error:
             # Another generation went live and this one was dropped: the next search reads the new name.
             self._live.forget()
