@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import stamina
+
 from core.log import configure_logging
 from core.settings import Settings, load_settings
 from indexing.generations import GenerationService
@@ -35,6 +37,7 @@ def build_command_services() -> CommandServices:
     settings = load_settings()
     # A command's own output is for its user; what goes wrong is told by its exit code and one line.
     configure_logging(settings.model_copy(update={"log_level": "WARNING"}))
+    stamina.instrumentation.set_on_retry_hooks(())
     database = Database(settings.database_url.get_secret_value())
     store = VectorStore(settings, timeout_s=60)
     job_repository, titles = JobRepository(database), TitleRepository(database)

@@ -42,7 +42,8 @@ class Log:
     """A thin, typed face over structlog: `log.info(Event.X, key=value)`."""
 
     def __init__(self, component: str) -> None:
-        self._logger = structlog.get_logger().bind(component=component)
+        # Lazy: a bound logger would keep the settings of the moment, and this runs when modules are imported.
+        self._logger = structlog.get_logger(component=component)
 
     def info(self, event: Event, **values: Any) -> None:
         """Something that an operator wants to see happen."""
