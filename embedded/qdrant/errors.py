@@ -35,12 +35,6 @@ class ConflictError(ApiError):
     status = 409
 
 
-class TooLargeError(ApiError):
-    """The body is larger than the server takes."""
-
-    status = 413
-
-
 class NotServedError(ApiError):
     """A real Qdrant can do this and this server cannot; the message names what."""
 

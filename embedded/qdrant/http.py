@@ -33,14 +33,23 @@ class _Request:
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self.complete: list[tuple[str, str, bytes, bool]] = []
-        self.too_large = False
+        self._from_page = False
         self.parser = httptools.HttpRequestParser(self)
         self._clear()
 
     def _clear(self) -> None:
         self._target = b""
         self._chunks: list[bytes] = []
-        self._size = 0
+        self._size = self._announced = 0
+
+    @property
+    def refusal(self) -> tuple[int, str] | None:
+        """Why the connection is to be ended, if it is."""
+        if max(self._size, self._announced) > MAX_BODY_BYTES:
+            return 413, f"the body is larger than {MAX_BODY_BYTES} bytes"
+        if self._from_page:
+            return 403, "requests from web pages are refused"
+        return None
 
     def on_url(self, url: bytes) -> None:
         self._target += url
@@ -48,16 +57,20 @@ class _Request:
     def on_header(self, name: bytes, value: bytes) -> None:
         if name.lower() == b"expect" and value.lower() == b"100-continue":
             self._connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        elif name.lower() == b"content-length" and value.isdigit():
+            self._announced = int(value)
+        elif name.lower() == b"origin":
+            # Only browsers send it. The server knows no keys, so no page a user visits may write to it.
+            self._from_page = True
 
     def on_body(self, chunk: bytes) -> None:
         self._size += len(chunk)
-        if self._size > MAX_BODY_BYTES:
-            self.too_large = True
-            self._chunks.clear()
-        else:
+        if self._size <= MAX_BODY_BYTES:
             self._chunks.append(chunk)
 
     def on_message_complete(self) -> None:
+        if self.refusal:
+            return
         method = self.parser.get_method().decode("ascii")
         target = self._target.decode("latin-1")
         self.complete.append((method, target, b"".join(self._chunks), self.parser.should_keep_alive()))
@@ -85,9 +98,8 @@ class _Connection(socketserver.BaseRequestHandler):
         except httptools.HttpParserError as error:
             connection.sendall(_render(self.server.refuse(400, f"malformed HTTP: {error}"), keep_alive=False))
             return False
-        if request.too_large:
-            message = f"the body is larger than {MAX_BODY_BYTES} bytes"
-            connection.sendall(_render(self.server.refuse(413, message), keep_alive=False))
+        if request.refusal:
+            connection.sendall(_render(self.server.refuse(*request.refusal), keep_alive=False))
             return False
         for method, target, body, keep_alive in request.complete:
             with self.server.busy:

@@ -29,6 +29,13 @@ def as_object(value: Any, allowed: AbstractSet[str], *, what: str, unserved: Abs
     return value
 
 
+def as_named(value: Any, *, what: str) -> Json:
+    """Return an object whose keys are free; null is an empty one."""
+    if value is None or isinstance(value, dict):
+        return value or {}
+    raise BadRequestError(f"{what}: expected an object, got {type(value).__name__}")
+
+
 def need(body: Json, key: str, *, what: str) -> Any:
     """Return the value of a field that must be there."""
     value = body.get(key)

@@ -10,7 +10,7 @@ from typing import Any
 
 import qdrant_edge as edge
 
-from embedded.qdrant.convert.body import Json, as_int, as_object, as_string, as_strings, choose, need
+from embedded.qdrant.convert.body import Json, as_int, as_named, as_object, as_string, as_strings, choose, need
 from embedded.qdrant.convert.vectors import VectorSpace
 from embedded.qdrant.errors import BadRequestError, NotServedError
 
@@ -106,18 +106,21 @@ def read_update(value: Any, config: Json) -> Json:
     changed = dict(config)
     for name in ("hnsw_config", "optimizers_config", "metadata"):
         if body.get(name) is not None:
-            changed[name] = {**config.get(name, {}), **body[name]}
+            changed[name] = {**config.get(name, {}), **as_named(body[name], what=name)}
     if body.get("quantization_config") is not None:
         changed["quantization_config"] = _quantization_diff(body["quantization_config"])
     params = as_object(body.get("params") or {}, set(ONE_NODE) | {"on_disk_payload"}, what="params")
     if params.get("on_disk_payload") is not None:
         changed["on_disk_payload"] = params["on_disk_payload"]
-    for name, diff in (body.get("vectors") or {}).items():
+    for name, diff in as_named(body.get("vectors"), what="vectors").items():
         changed["vectors"] = _with_vector_diff(changed.get("vectors", {}), name, diff)
-    for name, diff in (body.get("sparse_vectors") or {}).items():
+    for name, diff in as_named(body.get("sparse_vectors"), what="sparse_vectors").items():
         if name not in changed.get("sparse_vectors", {}):
             raise BadRequestError(f"Not existing vector name error: `{name}`")
-        changed["sparse_vectors"] = {**changed["sparse_vectors"], name: {**changed["sparse_vectors"][name], **diff}}
+        changed["sparse_vectors"] = {
+            **changed["sparse_vectors"],
+            name: {**changed["sparse_vectors"][name], **as_named(diff, what=name)},
+        }
     edge_config(changed)
     return changed
 
@@ -134,7 +137,10 @@ def _with_vector_diff(vectors: Json, name: str, diff: Any) -> Json:
         raise BadRequestError(f"Not existing vector name error: `{name}`")
     merged = {**params, **{key: item for key, item in body.items() if item is not None}}
     if body.get("hnsw_config") is not None:
-        merged["hnsw_config"] = {**(params.get("hnsw_config") or {}), **body["hnsw_config"]}
+        merged["hnsw_config"] = {
+            **(params.get("hnsw_config") or {}),
+            **as_named(body["hnsw_config"], what="hnsw_config"),
+        }
     if "quantization_config" in body:
         merged["quantization_config"] = _quantization_diff(body["quantization_config"])
     return merged if name == "" else {**vectors, name: merged}
@@ -142,9 +148,7 @@ def _with_vector_diff(vectors: Json, name: str, diff: Any) -> Json:
 
 def vectors_by_name(vectors: Any) -> dict[str, Json]:
     """Return the dense vectors' parameters by name; a single unnamed vector is called ""."""
-    body = vectors or {}
-    if not isinstance(body, dict):
-        raise BadRequestError("vectors: expected an object")
+    body = as_named(vectors, what="vectors")
     return {"": body} if "size" in body and not isinstance(body["size"], dict) else body
 
 
@@ -163,7 +167,9 @@ def edge_config(config: Json, *, index_everything: bool = False) -> edge.EdgeCon
     optimizers = as_object(config.get("optimizers_config") or {}, OPTIMIZER_DEFAULTS.keys(), what="optimizers_config")
     return edge.EdgeConfig(
         vectors={name: _vector(p, config) for name, p in vectors_by_name(config.get("vectors")).items()},
-        sparse_vectors={name: _sparse(p) for name, p in (config.get("sparse_vectors") or {}).items()},
+        sparse_vectors={
+            name: _sparse(p) for name, p in as_named(config.get("sparse_vectors"), what="sparse_vectors").items()
+        },
         on_disk_payload=config.get("on_disk_payload", True),
         hnsw_config=_hnsw(config.get("hnsw_config") or {}, {}),
         quantization_config=_quantization(config.get("quantization_config")),
@@ -185,7 +191,13 @@ def _vector(value: Any, config: Json) -> edge.EdgeVectorParams:
     multi = body.get("multivector_config")
     if multi is not None:
         comparators = {"max_sim": edge.MultiVectorComparator.MaxSim}
-        multi = edge.MultiVectorConfig(choose(multi.get("comparator"), comparators, what="comparator"))
+        multi = edge.MultiVectorConfig(
+            choose(
+                as_object(multi, {"comparator"}, what="multivector_config").get("comparator"),
+                comparators,
+                what="comparator",
+            )
+        )
     return edge.EdgeVectorParams(
         size=as_int(body.get("size"), what="vector size", least=1),
         distance=choose(body.get("distance"), DISTANCES, what="distance"),
@@ -223,7 +235,7 @@ def _quantization(value: Any) -> Any:
     kinds = [key for key, item in as_object(value, QUANTIZATIONS.keys(), what="quantization_config").items() if item]
     if len(kinds) != 1:
         raise BadRequestError(f"quantization_config: expected exactly one of {', '.join(QUANTIZATIONS)}")
-    return QUANTIZATIONS[kinds[0]](dict(value[kinds[0]]))
+    return QUANTIZATIONS[kinds[0]](as_named(value[kinds[0]], what="quantization_config"))
 
 
 def _quantizer(build: Any, choices: dict[str, dict[str, Any]]) -> Callable[[Json], Any]:
@@ -294,8 +306,8 @@ def _stopwords(value: Any) -> Any:
     return edge.StopwordsSet(languages, set(as_strings(body.get("custom") or [], what="stopwords.custom")))
 
 
-def _language(word: Any) -> Any:
-    language = getattr(edge.Language, as_string(word, what="language").capitalize(), None)
+def _language(word: Any, languages: Any = edge.Language) -> Any:
+    language = getattr(languages, as_string(word, what="language").capitalize(), None)
     if language is None:
         raise BadRequestError(f"language: {word!r} is not known")
     return language
@@ -305,10 +317,7 @@ def _stemmer(value: Any) -> Any:
     body = as_object(value, {"type", "language"}, what="stemmer")
     if body.get("type") == "none":
         return edge.DisabledStemmer()
-    language = getattr(
-        edge.SnowballLanguage, as_string(need(body, "language", what="stemmer"), what="language").title()
-    )
-    return edge.SnowballParams(language)
+    return edge.SnowballParams(_language(need(body, "language", what="stemmer"), edge.SnowballLanguage))
 
 
 def _scoring(value: Any) -> Any:

@@ -32,7 +32,7 @@ class RunningServer:
 
     def client(self) -> QdrantClient:
         """The ordinary client."""
-        return QdrantClient(url=self.url, timeout=60)
+        return QdrantClient(url=self.url, timeout=60, check_compatibility=False)
 
     def kill(self) -> None:
         """End it as a power user would: kill -9."""

@@ -160,6 +160,21 @@ def test_broken_http_is_answered_and_closed(server) -> None:
     assert httpx.get(f"{server.url}/healthz").text == "healthz check passed"
 
 
+def test_web_pages_are_refused(http: httpx.Client) -> None:
+    """A request that a browser sends for a page is refused, since the server knows no keys."""
+    path = f"/collections/{NAME}/points/delete"
+    response = http.post(path, json={"filter": {}}, headers={"origin": "https://example.org"})
+    _assert_envelope(response, 403, "web pages")
+    assert http.post(f"/collections/{NAME}/points/count", json={}).json()["result"] == {"count": 3}
+
+
+def test_too_large_bodies_are_refused(server) -> None:
+    """A body beyond the limit is a 413, before any of it is sent."""
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(b"POST /collections/x/points HTTP/1.1\r\ncontent-length: 99999999\r\n\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 413")
+
+
 def test_requests_in_pieces_and_in_a_row(server) -> None:
     """Two requests sent in odd pieces over one connection are answered in order."""
     body = json.dumps({"exact": True}).encode()

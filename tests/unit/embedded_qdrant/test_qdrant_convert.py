@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import qdrant_edge as edge
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from qdrant_client import models as m
 
@@ -228,12 +228,16 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(sorted(
         {"must", "should", "key", "match", "value", "any", "range", "gte", "query", "nearest", "rrf", "k", "weights",
-         "prefetch", "limit", "filter", "indices", "values", "fusion", "order_by", "formula", "sum", "has_id"}
+         "prefetch", "limit", "filter", "indices", "values", "fusion", "order_by", "formula", "sum", "has_id",
+         "vectors", "d", "size", "distance", "hnsw_config", "m", "quantization_config", "scalar", "type", "params",
+         "sparse_vectors", "index", "modifier", "points", "id", "vector", "payload", "keys", "operations", "upsert",
+         "recommend", "positive", "mmr", "field_schema", "field_name", "stemmer", "language", "min_should"}
     )), inner, max_size=4),
     max_leaves=12,
 )  # fmt: skip
 
 
+@settings(max_examples=300, deadline=None)
 @given(JSON)
 def test_any_json_is_read_or_refused(body: Any) -> None:
     """Whatever JSON comes as a query, a filter or a write, it is read or refused, never a crash."""
@@ -243,6 +247,10 @@ def test_any_json_is_read_or_refused(body: Any) -> None:
         lambda: updates.read_update("upsert", body, SPACE),
         lambda: updates.read_batch(body),
         lambda: schema.read_create(body),
+        lambda: schema.read_create({"vectors": body}),
+        lambda: schema.read_update(body, {"vectors": {"d": {"size": 2, "distance": "Dot"}}}),
+        lambda: schema.read_index_schema(body),
+        *(lambda name=name: updates.read_update(name, body, SPACE) for name in sorted(updates.BATCH_UPDATES)),
     ):
         try:
             with engine_errors:
