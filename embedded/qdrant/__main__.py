@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.write(json.dumps(ready) + "\n")
         sys.stdout.flush()
         server.serve_forever(poll_interval=0.1)
-        server.busy.wait_idle(STOP_SECONDS)
+        server.busy.close(STOP_SECONDS)
     caretaker.stop()
     store.close()
     return 0

@@ -102,9 +102,14 @@ class _Connection(socketserver.BaseRequestHandler):
             connection.sendall(_render(self.server.refuse(*request.refusal), keep_alive=False))
             return False
         for method, target, body, keep_alive in request.complete:
-            with self.server.busy:
+            if not self.server.busy.begin():
+                connection.sendall(_render(self.server.refuse(503, "the server is stopping"), keep_alive=False))
+                return False
+            try:
                 answer = self.server.handle(method, target, body)
-            connection.sendall(_render(answer, keep_alive=keep_alive))
+                connection.sendall(_render(answer, keep_alive=keep_alive))
+            finally:
+                self.server.busy.end()
             if not keep_alive:
                 return False
         request.complete.clear()
@@ -124,25 +129,30 @@ def _render(answer: Answer, *, keep_alive: bool) -> bytes:
 
 
 class Busy:
-    """Counts requests being answered, so that a stop can wait for them."""
+    """Counts requests being answered, so that a stop can wait for them and let no more in."""
 
     def __init__(self) -> None:
         self._count = 0
+        self._closed = False
         self._changed = threading.Condition()
 
-    def __enter__(self) -> None:
+    def begin(self) -> bool:
+        """Count one more request; false once closed."""
         with self._changed:
-            self._count += 1
+            self._count += not self._closed
+            return not self._closed
 
-    def __exit__(self, *_error: object) -> None:
+    def end(self) -> None:
+        """Count one request less."""
         with self._changed:
             self._count -= 1
-            if self._count == 0:
+            if self._closed:
                 self._changed.notify_all()
 
-    def wait_idle(self, timeout_seconds: float) -> bool:
-        """Wait until no request is being answered; false after `timeout_seconds`."""
+    def close(self, timeout_seconds: float) -> bool:
+        """Let no more requests in and wait for the others; false if some still run after `timeout_seconds`."""
         with self._changed:
+            self._closed = True
             return self._changed.wait_for(lambda: self._count == 0, timeout_seconds)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from qdrant_client import QdrantClient
 from qdrant_client import models as m
-from qdrant_client.http.exceptions import ResponseHandlingException
+from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 SIZE, WRITERS, IDS_A_WRITER = 24, 4, 5000
 NAME = "crash"
@@ -31,6 +31,7 @@ class Writer(threading.Thread):
         self._acknowledged = acknowledged
         self.unsure: set[int] = set()
         self.operations = 0
+        self.refusal: int | None = None
 
     def run(self) -> None:
         try:
@@ -40,6 +41,8 @@ class Writer(threading.Thread):
                 self.operations += 1
         except ResponseHandlingException:
             return  # the server was killed
+        except UnexpectedResponse as error:
+            self.refusal = error.status_code
 
     def _write(self) -> None:
         ids = self._rng.sample(self._ids, self._rng.choice([1, 3, 40]))
@@ -90,6 +93,7 @@ def test_nothing_acknowledged_is_lost(start_server, tmp_path: Path, during: str)
         for writer in writers:
             writer.join(30)
         assert sum(writer.operations for writer in writers) > 50
+        assert all(writer.refusal is None for writer in writers)
         server = start_server(tmp_path)
         client = server.client()
         unsure = set().union(*(writer.unsure for writer in writers))
@@ -98,6 +102,23 @@ def test_nothing_acknowledged_is_lost(start_server, tmp_path: Path, during: str)
         # What was under way is settled now: take it as it is.
         acknowledged.update(dict.fromkeys(unsure, None))
         acknowledged.update({i: v for i, v in _stored(client).items() if i in unsure})
+
+
+def test_a_stop_under_writes_answers_or_refuses(start_server, tmp_path: Path) -> None:
+    """Stopped by SIGTERM under writers, each request is done or refused as such, and nothing acknowledged is lost."""
+    server = start_server(tmp_path)
+    client = server.client()
+    client.create_collection(NAME, vectors_config={"d": m.VectorParams(size=SIZE, distance=m.Distance.COSINE)})
+    acknowledged: dict[int, int | None] = {}
+    writers = [Writer(server.client(), n, n, acknowledged) for n in range(WRITERS)]
+    for writer in writers:
+        writer.start()
+    time.sleep(0.7)
+    assert server.stop() == 0
+    for writer in writers:
+        writer.join(30)
+        assert writer.refusal in {None, 503}
+    _assert_all_there(start_server(tmp_path).client(), acknowledged, set().union(*(w.unsure for w in writers)))
 
 
 def _stored(client: QdrantClient) -> dict[int, int]:
