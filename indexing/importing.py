@@ -13,15 +13,13 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection
-
 from core.document import AnimeDocument, content_hash, merge_documents
 from core.identity import assign_slug, build_slug
 from core.log import Event, Log
 from indexing.sources.files import RawRecord
 from indexing.sources.records import Refusal, parse_record
 from storage.database.jobs import JobRepository
-from storage.database.session import Database
+from storage.database.session import Connection, Database
 from storage.database.titles import StoredTitle, TitleRepository
 
 BATCH_RECORDS = 500

@@ -3,7 +3,9 @@
 The tables below are the only place that says which vectors a text query uses and how they are fused. Fusion is
 reciprocal rank fusion as Qdrant computes it: a title at position p (from 0) of a list with weight w adds
 1 / ((p + 1) / w + k - 1). So a weight stretches ranks, it does not scale shares, and `RRF_K` and the weights are one
-choice. They are starting values, to be replaced by measured ones.
+choice. Chosen on the 70 sample queries over the sample catalogue with MiniLM and BM25: success@3 .90 and MRR .80,
+against .77 / .74 for the dense vector alone and .79 / .73 for the lexical one. A gold set on real titles is to
+replace that.
 """
 
 from __future__ import annotations
@@ -26,9 +28,9 @@ from core.vectors import BY_NAME, LEXICAL_VECTOR, TEXT_VECTORS, Priority
 from search.filters import FilterSpec, parse_filters
 from search.request import LIMIT_MAX, WINDOW_MAX, SearchRequest
 
-RRF_K = 2
+RRF_K = 5
 # What a query uses when it names no vectors: meaning first, exact words beside it.
-DEFAULT_WEIGHTS: dict[str, float] = {"title_vector": 1.0, LEXICAL_VECTOR: 0.5}
+DEFAULT_WEIGHTS: dict[str, float] = {"title_vector": 1.0, LEXICAL_VECTOR: 1.5}
 # A vector that is named without a weight.
 NAMED_WEIGHT = 1.0
 WEIGHT_MAX = 100.0

@@ -12,6 +12,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from core.errors import DependencyUnavailableError
 
 
+__all__ = ["Connection", "Database"]
+
+
 class Database:
     """A pool of connections to one database; cheap to build, connects at first use, safe between threads."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +44,9 @@ PROCESSES = ("worker-embed", "web", "worker-network", "worker-query", "postgres"
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
+def stack(new_home: Callable[[], Path]) -> Iterator[Supervisor]:
     """The whole stack with the real small encoder."""
-    home = tmp_path_factory.mktemp("crash")
-    with Supervisor(StackOptions(home=home, env=ENV)) as running:
+    with Supervisor(StackOptions(home=new_home(), env=ENV)) as running:
         running.wait_until_ready(limit_s=180)
         yield running
 
