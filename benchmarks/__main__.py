@@ -18,6 +18,8 @@ from rich.console import Console
 from benchmarks.machine import describe_machine
 from benchmarks.queries import QuerySource, find_shared_data, load_seeds
 from benchmarks.report import build_table
+from core.log import configure_logging
+from core.settings import load_settings
 
 _ROOT = Path(__file__).resolve().parents[1]
 _PARTS = "abcd"
@@ -29,7 +31,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run what is asked for, print the table and write the JSON."""
     options = parse_options(argv)
     console = Console()
-    results: dict[str, Any] = {"machine": describe_machine(), "options": _describe(options)}
+    # The supervisor tells of each process that it starts; only its worries belong on this terminal.
+    configure_logging(load_settings().model_copy(update={"log_level": "WARNING"}))
+    results: dict[str, Any] = {"machine": describe_machine(), "options": describe_options(options)}
     if "a" in options.only:
         console.print("(a) pipeline and bare encoder ...")
         results["a"] = measure_pipeline(options)
@@ -113,7 +117,7 @@ def _parse_parts(text: str) -> set[str]:
     return parts
 
 
-def _describe(options: argparse.Namespace) -> dict[str, Any]:
+def describe_options(options: argparse.Namespace) -> dict[str, Any]:
     """What was asked for, without a path of this machine."""
     return {
         "only": sorted(options.only),

@@ -68,7 +68,14 @@ class InfinityServer:
     def __enter__(self) -> Self:
         program = ensure_environment()
         self.port = choose_port()
-        command = [str(program), "v2", "--model-id", str(find_model(MINILM, revision="main").folder), "--served-model-name", MODEL]
+        command = [
+            str(program),
+            "v2",
+            "--model-id",
+            str(find_model(MINILM, revision="main").folder),
+            "--served-model-name",
+            MODEL,
+        ]
         command += ["--device", "cpu", "--no-bettertransformer", "--host", "127.0.0.1", "--port", str(self.port)]
         env = {**os.environ, "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
         with self._log.open("wb") as out:
