@@ -11,7 +11,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from core.errors import DependencyUnavailableError
 
-
 __all__ = ["Connection", "Database"]
 
 
