@@ -10,6 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from api.services import ApiServices
+from search.plan import DEFAULT_WEIGHTS, RRF_K
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -31,7 +32,7 @@ def test_the_title_meant_comes_first(client: FlaskClient, index: Any) -> None:
     assert first["payload"]["title"] == document.title
     assert "keys" not in first["payload"]
     assert "external_keys" not in first["payload"]
-    assert answer["query_info"]["vectors"] == {"title_vector": 1.0, "lexical_sparse": 0.5}
+    assert answer["query_info"]["vectors"] == DEFAULT_WEIGHTS
     assert answer["query_info"]["fusion"] == "rrf"
     assert not answer["total_is_exact"]
     assert answer["total_found"] == len(answer["results"]) == 20
@@ -201,8 +202,6 @@ def test_a_hundred_at_once(client: FlaskClient, api: ApiServices) -> None:
 
 def test_scores_are_those_of_the_documented_formula(client: FlaskClient) -> None:
     """The fused score is the sum of 1 / ((position + 1) / weight + k - 1) over the lists, as design.md says."""
-    from search.plan import RRF_K
-
     weights = {"title_vector": 1.0, "lexical_sparse": 0.5}
     lists = {
         name: [hit["id"] for hit in search(client, "robot boy", vectors=[name], limit=64)["results"]]

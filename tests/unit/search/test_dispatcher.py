@@ -34,17 +34,20 @@ class Gate:
 
 @pytest.fixture
 def gate() -> Gate:
+    """A call that the test holds."""
     return Gate()
 
 
 @pytest.fixture
 def pool() -> Iterator[ThreadPoolExecutor]:
+    """Threads that ask."""
     with ThreadPoolExecutor(128) as executor:
         yield executor
 
 
 @pytest.fixture
 def build(gate: Gate) -> Iterator[Callable[..., Dispatcher[int, int]]]:
+    """Make dispatchers over the gate, closed at the end."""
     made: list[Dispatcher[int, int]] = []
 
     def _build(*, batch_max: int = 64, queue_max: int = 512) -> Dispatcher[int, int]:

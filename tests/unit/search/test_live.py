@@ -1,0 +1,115 @@
+"""What is remembered of the live generation, and when it is read again."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+import search.live
+from core.errors import DependencyUnavailableError
+from core.recipe import EmbeddingRecipe, RecipeSet
+from search.live import LiveIndexReader, NothingIndexedError
+from storage.database.generations import Generation
+from storage.database.jobs import Job
+from storage.database.models import GenerationState, JobState
+
+_RECIPE = EmbeddingRecipe("fake", "1", 4, 1)
+RECIPES = RecipeSet(_RECIPE, _RECIPE, _RECIPE)
+
+
+class Repositories:
+    """Generations and jobs in memory, which can be away."""
+
+    def __init__(self) -> None:
+        self.collection: str | None = "titles_1"
+        self.jobs: list[Job] = []
+        self.away = False
+        self.reads = 0
+
+    def get_live(self, alias: str) -> Generation | None:
+        self.reads += 1
+        if self.away:
+            raise DependencyUnavailableError("postgres", "away")
+        return Generation(self.collection, alias, GenerationState.LIVE, RECIPES) if self.collection else None
+
+    def list_recent(self, *, limit: int) -> list[Job]:
+        return self.jobs[:limit]
+
+
+@pytest.fixture
+def repositories() -> Repositories:
+    """Postgres, as far as the reader sees it."""
+    return Repositories()
+
+
+@pytest.fixture
+def reader(repositories: Repositories) -> LiveIndexReader:
+    """A reader that has read nothing yet."""
+    fake: Any = repositories
+    return LiveIndexReader(fake, fake, alias="anime")
+
+
+def make_job(state: JobState) -> Job:
+    """A job in some state."""
+    finished = datetime.now(UTC) if state is JobState.COMPLETED else None
+    now = datetime.now(UTC)
+    return Job(uuid.uuid4(), "index", state, {}, {}, True, None, now, now, now, finished)
+
+
+def expire(reader: LiveIndexReader) -> None:
+    """Let two seconds pass."""
+    reader.forget()
+
+
+def test_postgres_is_not_asked_by_every_search(reader: LiveIndexReader, repositories: Repositories) -> None:
+    """Within two seconds what is known is good enough, and peeking never asks at all."""
+    assert reader.peek() is None
+    assert {reader.get().collection for _ in range(100)} == {"titles_1"}
+    assert reader.peek() == reader.get()
+    assert repositories.reads == 1
+
+
+def test_while_postgres_is_away_the_last_known_stands(reader: LiveIndexReader, repositories: Repositories) -> None:
+    """A search that could be answered is answered; with nothing known the error names Postgres."""
+    reader.get()
+    repositories.away = True
+    expire(reader)
+    assert reader.get().collection == "titles_1"
+    fake: Any = repositories
+    with pytest.raises(DependencyUnavailableError):
+        LiveIndexReader(fake, fake, alias="anime").get()
+
+
+def test_before_the_first_generation(reader: LiveIndexReader, repositories: Repositories) -> None:
+    """Nothing live is an error that says so, and ends when something is."""
+    repositories.collection = None
+    with pytest.raises(NothingIndexedError):
+        reader.get()
+    repositories.collection = "titles_1"
+    expire(reader)
+    assert reader.get().collection == "titles_1"
+
+
+def test_the_state_changes_when_the_content_may_have(
+    reader: LiveIndexReader, repositories: Repositories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new generation, a finished job and every half minute of a running one make other cache keys."""
+    states = [reader.get().state]
+    for jobs in ([make_job(JobState.RUNNING)], [make_job(JobState.COMPLETED)]):
+        repositories.jobs = jobs
+        expire(reader)
+        states.append(reader.get().state)
+    expire(reader)
+    assert reader.get().state == states[-1]
+    repositories.collection = "titles_2"
+    expire(reader)
+    states.append(reader.get().state)
+    repositories.jobs = [make_job(JobState.RUNNING)]
+    for moment in (1_000.0, 1_030.0):
+        monkeypatch.setattr(search.live.time, "time", lambda moment=moment: moment)
+        expire(reader)
+        states.append(reader.get().state)
+    assert len(set(states)) == len(states)
