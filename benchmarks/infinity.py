@@ -13,9 +13,10 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import httpx
+import orjson
 
 from benchmarks.processes import CpuReading, read_cpu
 from benchmarks.stack import ROOT, stop_process
@@ -45,9 +46,9 @@ def ensure_environment(folder: Path = _FOLDER) -> Path:
     return venv / "bin" / "infinity_emb"
 
 
-def build_body(text: str) -> dict[str, Any]:
+def build_body(text: str) -> bytes:
     """One text, as a client that searches would send it."""
-    return {"model": MODEL, "input": [text]}
+    return orjson.dumps({"model": MODEL, "input": [text]})
 
 
 def check_answer(body: str) -> None:

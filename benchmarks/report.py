@@ -40,7 +40,9 @@ def build_rows(results: Mapping[str, Any]) -> Iterator[Row]:
             name = f"(b) dispatcher, one task a query: {row['clients']} clients"
             yield name, _describe(row["dispatcher"]), _describe(row["one_task_a_query"]), row["ratio"], aim
     if (c := results.get("c")) is not None:
-        yield "(c) cached, hello-world", _describe(c["cached"]), _describe(c["hello_world"]), c["ratio"], c["aim"]
+        hello = _describe(c["hello_world"])
+        yield "(c) cached, hello-world", _describe(c["cached"]), hello, c["ratio"], c["aim"]
+        yield "(c) cached in Redis, hello-world", _describe(c["cached_in_redis"]), hello, c["ratio_in_redis"], None
     if (d := results.get("d")) is not None:
         yardstick = _describe(d["infinity"])
         yield "(d) one vector, infinity-emb", _describe(d["single_vector"]), yardstick, d["ratio"], d["aim"]

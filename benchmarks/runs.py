@@ -6,12 +6,10 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median_low
 from typing import Any
-
-import orjson
 
 from benchmarks.processes import CpuReading
 
@@ -27,7 +25,7 @@ def run_load(
     *,
     port: int,
     path: str,
-    bodies: Sequence[Mapping[str, Any]] | None,
+    bodies: Sequence[bytes] | None,
     clients: int,
     seconds: float,
     read_cpu: Callable[[], CpuReading],
@@ -42,7 +40,7 @@ def run_load(
         command = [sys.executable, "-m", "benchmarks.load", "--port", str(port), "--path", path]
         command += ["--clients", str(clients), "--seconds", str(seconds), "--warm-up", str(_WARM_UP_S)]
         if bodies is not None:
-            file.write(b"\n".join(orjson.dumps(body) for body in bodies))
+            file.write(b"\n".join(bodies))
             file.flush()
             command += ["--bodies", file.name]
         if repeat:
