@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 from inference.base import LoadOptions
 from inference.hardware import cpu_has_bf16, prepare_process
@@ -59,7 +58,7 @@ def main() -> None:
         _set_threads(threads)
         rows.append(_measure(passages, way="library", precision="fp32", threads=threads, encode=_build_library()))
         for precision in ("fp32", "bf16") if cpu_has_bf16() else ("fp32",):
-            encode = _build_ours(precision)  # type: ignore[arg-type]
+            encode = _build_ours(precision)
             rows.append(_measure(passages, way="ours", precision=precision, threads=threads, encode=encode))
     _print(rows)
     if len(sys.argv) > 1:
@@ -88,7 +87,7 @@ def _build_library() -> Callable[[Sequence[str]], object]:
     return lambda texts: model.encode(list(texts), show_progress_bar=False)
 
 
-def _build_ours(precision: Literal["fp32", "bf16"]) -> Callable[[Sequence[str]], object]:
+def _build_ours(precision: str) -> Callable[[Sequence[str]], object]:
     from inference.sentence_transformer import load_sentence_transformer
 
     options = LoadOptions(template_version=1, device="cpu", precision=precision, threads=1)

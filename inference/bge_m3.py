@@ -6,6 +6,7 @@ first batch twice to find a batch size, and forces float32 on a CPU. The results
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,7 +45,8 @@ class BgeM3Encoder:
         self.max_tokens = tokenizer.max_tokens
         self._tokenizer = tokenizer
         self._forward = forward.run
-        self._sparse_linear = sparse_linear.to(forward.device).float().eval()
+        # A copy: when FlagEmbedding's object goes, it moves its modules back to the CPU.
+        self._sparse_linear = copy.deepcopy(sparse_linear).to(forward.device).float().eval()
         self._unused_ids = np.array(sorted(unused_ids))
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:

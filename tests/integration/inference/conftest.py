@@ -8,10 +8,11 @@ import pytest
 
 from core.settings import Settings
 
-WORDS = (
+TEXT = (
     "giant robots fight on the moon while a girl with a notebook keeps a quiet cafe in the walled city of titans and "
     "pirates sail for treasure school romance dark psychological thriller slice of life space western"
-).split()
+)
+WORDS = TEXT.split(" ")
 
 
 def build_settings(**values: object) -> Settings:

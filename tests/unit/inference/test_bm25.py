@@ -19,6 +19,7 @@ def dot(left: SparseVector, right: SparseVector) -> float:
 
 @pytest.fixture
 def encoder() -> Bm25Encoder:
+    """BM25 with its default parameters."""
     return Bm25Encoder(template_version=1)
 
 
