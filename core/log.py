@@ -23,6 +23,7 @@ class Event(StrEnum):
     IMPORT_FINISHED = "import_finished"
     RECORD_REFUSED = "record_refused"
     CHUNK_EMBEDDED = "chunk_embedded"
+    CHUNK_PASSED_OVER = "chunk_passed_over"
     TITLE_FAILED = "title_failed"
     TITLE_DEAD = "title_dead"
     JOB_FINISHED = "job_finished"

@@ -96,9 +96,13 @@ class EmbeddingService:
 
     def embed_chunk(self, job_id: uuid.UUID, slugs: Sequence[str], collection: str) -> ChunkReport:
         """Embed and index those of the titles that no one else works on."""
+        if not self._generations.is_made_by(collection, self._models.recipes):
+            # Vectors of two encoders must never meet: the titles wait for a worker of that collection's recipes.
+            _log.warning(Event.CHUNK_PASSED_OVER, job_id=str(job_id), collection=collection, titles=len(slugs))
+            return ChunkReport()
         started = time.monotonic()
         claims = self._stages.claim(job_id, slugs, owner=self._owner, lease_s=self._settings.lease_s)
-        run = _Run(job_id, collection, ChunkReport(claimed=len(claims)))
+        run = _Run(job_id, collection, [claim.slug for claim in claims], ChunkReport(claimed=len(claims)))
         claims = self._give_up_killers(run, claims)
         slices = [claims[start : start + SLICE_TITLES] for start in range(0, len(claims), SLICE_TITLES)]
         with ThreadPoolExecutor(1) as preparer, ThreadPoolExecutor(1) as writer:
@@ -121,10 +125,10 @@ class EmbeddingService:
         try:
             prepared = coming.result()
             vectors = self._encode(run, prepared)
+            self._stages.renew(run.job_id, run.slugs, owner=self._owner, lease_s=self._settings.lease_s)
         except Exception as error:
             self._recover(run, part, error, stage=Stage.EMBED)
             return None
-        self._stages.renew(run.job_id, owner=self._owner, lease_s=self._settings.lease_s)
         return writer.submit(self._write, run, prepared, vectors)
 
     def _await_write(self, run: _Run, part: list[Claim], writing: Future[None]) -> None:
@@ -136,13 +140,20 @@ class EmbeddingService:
     def _recover(self, run: _Run, part: list[Claim], error: Exception, *, stage: Stage) -> None:
         """A server was away: give the titles back. A title is at fault: find it, and let the others pass."""
         if isinstance(error, TransientError):
-            self._stages.release(run.job_id, [claim.slug for claim in part], reason=str(error))
-            run.report.released += len(part)
+            self._release(run, [claim.slug for claim in part], reason=str(error))
         elif len(part) == 1:
             self._fail(run, part[0], error, stage=stage)
         else:
             for claim in part:
                 self._work_alone(run, claim)
+
+    def _release(self, run: _Run, slugs: list[str], *, reason: str) -> None:
+        # It may be Postgres that was away: rows that are not given back wait until their lease ends anyway.
+        patience_s = float(self._settings.lease_s)
+        for attempt in stamina.retry_context(on=DependencyUnavailableError, attempts=None, timeout=patience_s):
+            with attempt:
+                self._stages.release(run.job_id, slugs, owner=self._owner, reason=reason)
+        run.report.released += len(slugs)
 
     def _work_alone(self, run: _Run, claim: Claim) -> None:
         stage = Stage.EMBED
@@ -234,8 +245,7 @@ class EmbeddingService:
             self._stages.complete(connection, run.job_id, done)
         run.report.indexed += len(done)
         if outdated:
-            self._stages.release(run.job_id, outdated, reason="the document changed while it was embedded")
-            run.report.released += len(outdated)
+            self._release(run, outdated, reason="the document changed while it was embedded")
 
     def _write_points(
         self, collection: str, kept: Sequence[tuple[PreparedTitle, Vectors]], excluded: Sequence[str]
@@ -258,6 +268,7 @@ class _Run:
 
     job_id: uuid.UUID
     collection: str
+    slugs: list[str]
     report: ChunkReport
 
 

@@ -48,6 +48,11 @@ class GenerationService:
                 return generation
         raise NoGenerationError("no embedding worker has started yet", retry_after_s=5)
 
+    def is_made_by(self, collection: str, recipes: RecipeSet) -> bool:
+        """True if the collection is one of ours and holds vectors of these recipes."""
+        known = self._generations.list_all(self._alias)
+        return any(one.collection == collection and one.recipes.fingerprint == recipes.fingerprint for one in known)
+
     def go_live(self, generation: Generation) -> None:
         """Move the alias in one step. Qdrant first: Postgres then says what searches already see."""
         self._store.swap_alias(self._alias, generation.collection)

@@ -22,7 +22,7 @@ from messaging.names import QUEUE_EMBED, TASK_EMBED_CHUNK, TASK_FINISH_JOB, TASK
 from storage.database.generations import Generation
 from storage.database.jobs import Job, JobRepository
 from storage.database.ledger import LedgerRepository
-from storage.database.models import GenerationState, JobState
+from storage.database.models import GenerationState, JobState, RowState, Stage
 from storage.database.stages import OpenRow, StageRepository
 from storage.database.titles import TitleRepository
 from storage.vectors.store import VectorStore
@@ -140,7 +140,7 @@ class JobService:
             self._send_chunks(job_id, self._stages.list_claimable(job_id), target)
             return False
         self._store.set_indexing(target.collection, enabled=True)
-        if target.state is GenerationState.BUILDING:
+        if target.state is GenerationState.BUILDING and self._holds_all_titles(job, target):
             self._generations.go_live(target)
         self._close(job_id)
         return True
@@ -151,6 +151,11 @@ class JobService:
         message = f"{dead} in the dead letters" if dead else None
         if self._jobs.close(job_id, JobState.COMPLETED, message=message):
             _log.info(Event.JOB_FINISHED, job_id=str(job_id), dead_letters=dead, stages=progress.stages)
+
+    def _holds_all_titles(self, job: Job, target: Generation) -> bool:
+        """The gate before the alias moves: a job of a few titles must not make a half-filled index live."""
+        dead = self._jobs.get_progress(job).stages.get(Stage.EMBED, {}).get(RowState.DEAD, 0)
+        return self._titles.count() - self._ledger.count(target.collection) <= dead
 
     def _find_lost_titles(self, target: Generation) -> list[str]:
         """Titles that the ledger lists and the collection lacks. Compares counts first: that is cheap."""

@@ -47,7 +47,7 @@ class LedgerRepository:
         if not entries:
             return []
         query = select(titles.c.slug, titles.c.content_hash).where(titles.c.slug.in_([e.slug for e in entries]))
-        current = dict(connection.execute(query.with_for_update(read=True)).tuples().all())
+        current = {row.slug: row.content_hash for row in connection.execute(query.with_for_update(read=True))}
         fresh = [entry for entry in entries if current.get(entry.slug) == entry.document_hash]
         outdated = [entry.slug for entry in entries if current.get(entry.slug) != entry.document_hash]
         if fresh:
@@ -104,6 +104,6 @@ class LedgerRepository:
         """How many titles have each vector: the coverage of the index."""
         names = func.jsonb_object_keys(embedding_ledger.c.passages).label("name")
         keys = select(names).where(embedding_ledger.c.collection == collection).subquery()
-        query = select(keys.c.name, func.count()).group_by(keys.c.name)
+        query = select(keys.c.name, func.count().label("titles")).group_by(keys.c.name)
         with self._database.begin() as connection:
-            return dict(connection.execute(query).tuples().all())
+            return {row.name: row.titles for row in connection.execute(query)}

@@ -107,11 +107,15 @@ class StageRepository:
         with self._database.begin() as connection:
             return [Claim(row.slug, row.attempts) for row in connection.execute(statement, parameters)]
 
-    def renew(self, job_id: uuid.UUID, *, owner: str, lease_s: int) -> int:
-        """Hold what this worker has leased for another `lease_s` seconds."""
+    def renew(self, job_id: uuid.UUID, slugs: Sequence[str], *, owner: str, lease_s: int) -> int:
+        """Hold those of the titles that this worker has leased for another `lease_s` seconds.
+
+        The titles are named, since rows that this worker left behind after an error must run out.
+        """
         statement = (
             update(stage_rows)
             .where(stage_rows.c.job_id == job_id, stage_rows.c.stage == Stage.EMBED)
+            .where(stage_rows.c.slug.in_(list(slugs)))
             .where(stage_rows.c.state == RowState.LEASED, stage_rows.c.lease_owner == owner)
             .values(leased_until=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, lease_s))
         )
@@ -122,13 +126,14 @@ class StageRepository:
         """Both stages of these titles are done, in the transaction that wrote the ledger."""
         self._set(connection, job_id, slugs, state=RowState.DONE)
 
-    def release(self, job_id: uuid.UUID, slugs: Sequence[str], *, reason: str) -> None:
-        """Give rows back without blame: a server was away. The attempt does not count."""
+    def release(self, job_id: uuid.UUID, slugs: Sequence[str], *, owner: str, reason: str) -> None:
+        """Give this worker's rows back without blame: a server was away. The attempt does not count."""
         with self._database.begin() as connection:
             connection.execute(
                 update(stage_rows)
                 .where(stage_rows.c.job_id == job_id, stage_rows.c.stage == Stage.EMBED)
                 .where(stage_rows.c.slug.in_(list(slugs)), stage_rows.c.state == RowState.LEASED)
+                .where(stage_rows.c.lease_owner == owner)
                 .values(
                     state=RowState.PENDING,
                     attempts=stage_rows.c.attempts - 1,
@@ -140,9 +145,20 @@ class StageRepository:
             )
 
     def fail(self, job_id: uuid.UUID, slug: str, *, stage: Stage, reason: str, attempts: int, is_final: bool) -> None:
-        """Record a failure. A final one ends in the dead letters; any other is tried again."""
+        """Record a failure of the claim that counted `attempts`. A final one ends in the dead letters.
+
+        Nothing happens if the claim was lost meanwhile: whoever has the title now decides what becomes of it.
+        """
         state = RowState.DEAD if is_final else RowState.FAILED
+        held = (
+            select(stage_rows.c.slug)
+            .where(stage_rows.c.job_id == job_id, stage_rows.c.stage == Stage.EMBED, stage_rows.c.slug == slug)
+            .where(stage_rows.c.state == RowState.LEASED, stage_rows.c.attempts == attempts)
+            .with_for_update()
+        )
         with self._database.begin() as connection:
+            if connection.execute(held).first() is None:
+                return
             self._set(connection, job_id, [slug], state=state, last_error=reason[:2_000])
             if is_final:
                 connection.execute(

@@ -6,6 +6,7 @@ Writes wait until they are durable (`wait=True`), since the ledger in Postgres i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -26,6 +27,10 @@ T = TypeVar("T")
 
 class PointsMissingError(ConflictError):
     """A partial update named a point, or a request a collection, that Qdrant does not have."""
+
+
+class AlreadyThereError(ConflictError):
+    """Another process was faster to create the same thing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +66,28 @@ class VectorStore:
     def create_collection(self, name: str, *, text_dimension: int, image_dimension: int | None = None) -> None:
         """Create a titles collection with all its payload indexes; does nothing if it is there."""
         if not self._call(lambda: self._client.collection_exists(name)):
-            self._call(
-                lambda: self._client.create_collection(
-                    name,
-                    vectors_config=build_vectors_config(
-                        self._settings, text_dimension=text_dimension, image_dimension=image_dimension
-                    ),
-                    sparse_vectors_config=build_sparse_config(self._settings),
-                    on_disk_payload=True,
-                    # No graph while titles pour in: it is built once, at the end of the job.
-                    optimizers_config=models.OptimizersConfigDiff(
-                        indexing_threshold=0, memmap_threshold=self._settings.memmap_threshold_kb
-                    ),
-                )
+            vectors = build_vectors_config(
+                self._settings, text_dimension=text_dimension, image_dimension=image_dimension
             )
-        # Again after a crash between the two steps: creating an index that exists changes nothing.
+            with suppress(AlreadyThereError):
+                self._call(lambda: self._create_collection(name, vectors))
+        # Some may be missing after a crash between the two steps.
+        present = self._call(lambda: self._client.get_collection(name)).payload_schema
         for field, schema in PAYLOAD_INDEXES.items():
-            self._create_payload_index(name, field, schema)
+            if field not in present:
+                self._create_payload_index(name, field, schema)
+
+    def _create_collection(self, name: str, vectors: dict[str, models.VectorParams]) -> None:
+        self._client.create_collection(
+            name,
+            vectors_config=vectors,
+            sparse_vectors_config=build_sparse_config(self._settings),
+            on_disk_payload=True,
+            # No graph while titles pour in: it is built once, at the end of the job.
+            optimizers_config=models.OptimizersConfigDiff(
+                indexing_threshold=0, memmap_threshold=self._settings.memmap_threshold_kb
+            ),
+        )
 
     def _create_payload_index(self, name: str, field: str, schema: models.PayloadSchemaType) -> None:
         self._call(lambda: self._client.create_payload_index(name, field, field_schema=schema, wait=True))
@@ -181,6 +191,8 @@ class VectorStore:
                 raise DependencyUnavailableError("qdrant", f"status {error.status_code}") from error
             if error.status_code == 404:
                 raise PointsMissingError(str(error)) from error
+            if error.status_code == 409:
+                raise AlreadyThereError(str(error)) from error
             raise
         except ResponseHandlingException as error:
             if isinstance(error.source, httpx.HTTPError):
