@@ -1,0 +1,169 @@
+"""`avs search`: asks the HTTP API of the running stack, as any other client would."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import click
+import httpx
+import orjson
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cli.exits import Exit
+from core.errors import DependencyUnavailableError, InvalidInputError, NotFoundError, ServiceError
+from core.fields import FIELD_BY_NAME, FieldKind
+from core.settings import Settings, get_settings
+
+# Longer than the API's own deadline, so that its answer, and not our impatience, says what is wrong.
+_SPARE_S = 25.0
+_SYNOPSIS_CHARS = 160
+_RANGED = (FieldKind.INTEGER, FieldKind.FLOAT, FieldKind.DATETIME)
+_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,10})?")
+_HEADERS = {"Content-Type": "application/json"}
+
+
+@click.command(name="search")
+@click.argument("query")
+@click.option("--limit", default=10, show_default=True, type=click.IntRange(1, 1_000), help="Most results shown.")
+@click.option("--vector", "vectors", multiple=True, metavar="NAME[=WEIGHT]", help="Search these vectors only.")
+@click.option("--filter", "filters", multiple=True, metavar="FIELD=VALUE", help="genres=action, year=2010..2019, ...")
+@click.option("--min-score", type=click.FloatRange(-1, 1), help="Least similarity of a result.")
+@click.option("--include-adult", is_flag=True, help="Show adult titles too.")
+@click.option("--json", "as_json", is_flag=True, help="Print the API's answer.")
+def search(
+    *,
+    query: str,
+    limit: int,
+    vectors: Sequence[str],
+    filters: Sequence[str],
+    min_score: float | None,
+    include_adult: bool,
+    as_json: bool,
+) -> int:
+    """Find titles by meaning: avs search "a notebook that kills whoever's name is written in it"."""
+    body: dict[str, Any] = {"query": query, "limit": limit, "include_adult": include_adult}
+    if vectors:
+        body["vectors"] = parse_vectors(vectors)
+    if filters:
+        body["filters"] = parse_filters(filters)
+    if min_score is not None:
+        body["min_score"] = min_score
+    answer = request_search(get_settings(), body)
+    if as_json:
+        click.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2))
+    else:
+        Console().print(build_table(answer), _describe(answer))
+    return Exit.OK
+
+
+def request_search(settings: Settings, body: dict[str, Any]) -> dict[str, Any]:
+    """The API's answer. Raises the error that its problem document stands for."""
+    host = settings.vector_service_host
+    address = f"http://{f'[{host}]' if ':' in host else host}:{settings.vector_service_port}"
+    timeout_s = settings.query_deadline_s + _SPARE_S
+    try:
+        response = httpx.post(
+            f"{address}/api/v1/search", content=orjson.dumps(body), timeout=timeout_s, headers=_HEADERS
+        )
+    except httpx.HTTPError as error:
+        raise DependencyUnavailableError("api", f"{address} does not answer; start it with `avs up`") from error
+    answer: dict[str, Any] = _read(response)
+    if response.status_code != httpx.codes.OK:
+        raise build_error(answer)
+    return answer
+
+
+def build_error(problem: dict[str, Any]) -> ServiceError:
+    """Our own error for a problem document of the API."""
+    status, detail = problem.get("status"), str(problem.get("detail", "no reason given"))
+    if status == httpx.codes.SERVICE_UNAVAILABLE:
+        return DependencyUnavailableError(str(problem.get("dependency", "api")), detail)
+    if status == httpx.codes.NOT_FOUND:
+        return NotFoundError("title", detail)
+    if "field" in problem:
+        return InvalidInputError(str(problem["field"]), str(problem.get("reason", detail)))
+    return ServiceError(detail)
+
+
+def parse_vectors(given: Sequence[str]) -> dict[str, float]:
+    """{'title_vector': 2.0} for ('title_vector=2',); the weight is 1 where none is given."""
+    weights: dict[str, float] = {}
+    for text in given:
+        name, separator, weight = text.partition("=")
+        try:
+            weights[name] = float(weight) if separator else 1.0
+        except ValueError:
+            raise click.BadParameter(f"{weight!r} is not a weight", param_hint="--vector") from None
+    return weights
+
+
+def parse_filters(given: Sequence[str]) -> dict[str, Any]:
+    """{'year': {'gte': 2010}, 'genres': ['action', 'drama']} for ('year=2010..', 'genres=action', 'genres=drama')."""
+    filters: dict[str, Any] = {}
+    for text in given:
+        name, separator, value = text.partition("=")
+        if not separator or not name or not value:
+            raise click.BadParameter(f"{text!r} is not of the form FIELD=VALUE", param_hint="--filter")
+        parsed = _parse_filter_value(name, value)
+        if name not in filters:
+            filters[name] = parsed
+        elif isinstance(parsed, dict) or isinstance(filters[name], dict):
+            raise click.BadParameter(f"{name} has a range and another value", param_hint="--filter")
+        else:
+            earlier = filters[name]
+            filters[name] = [*(earlier if isinstance(earlier, list) else [earlier]), parsed]
+    return filters
+
+
+def build_table(answer: dict[str, Any]) -> Table:
+    """The results as a table."""
+    table = Table("", "Title", "Year", "Type", "Similarity", "Genres", "Synopsis", title_justify="left")
+    for rank, result in enumerate(answer["results"], start=1):
+        payload, similarity = result["payload"], result["similarity"]
+        synopsis = payload.get("synopsis") or ""
+        table.add_row(
+            str(rank),
+            f"{escape(payload.get('title', ''))}\n[dim]{result['id']}[/dim]",
+            str(payload.get("year") or ""),
+            payload.get("type", ""),
+            "" if similarity is None else f"{similarity:.3f}",
+            escape(", ".join(payload.get("genres", []))),
+            escape(synopsis if len(synopsis) <= _SYNOPSIS_CHARS else synopsis[:_SYNOPSIS_CHARS].rstrip() + "…"),
+        )
+    return table
+
+
+def _parse_filter_value(name: str, value: str) -> Any:
+    """A value of the field's kind, or a range where the field can have one; the API judges all else."""
+    field = FIELD_BY_NAME.get(name)
+    kind = field.kind if field else FieldKind.KEYWORD
+    low, separator, high = value.partition("..")
+    if separator and kind in _RANGED:
+        bounds = {"gte": low, "lte": high}
+        return {bound: _parse_scalar(kind, text) for bound, text in bounds.items() if text}
+    return _parse_scalar(kind, value)
+
+
+def _parse_scalar(kind: FieldKind, text: str) -> Any:
+    if kind is FieldKind.BOOL and text in ("true", "false"):
+        return text == "true"
+    if kind in (FieldKind.INTEGER, FieldKind.FLOAT) and _NUMBER.fullmatch(text):
+        return float(text) if "." in text else int(text)
+    return text
+
+
+def _read(response: httpx.Response) -> Any:
+    try:
+        return orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        raise DependencyUnavailableError("api", f"status {response.status_code} without JSON") from None
+
+
+def _describe(answer: dict[str, Any]) -> str:
+    info = answer["query_info"]
+    total = f"{'' if answer['total_is_exact'] else 'at least '}{answer['total_found']} found"
+    return f"[dim]{total} in {info['took_ms']['total']:.0f} ms, by {', '.join(info['vectors']) or 'nothing'}[/dim]"
