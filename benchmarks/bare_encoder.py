@@ -9,13 +9,13 @@ from pathlib import Path
 
 from sentence_transformers import SentenceTransformer
 
-from inference.sentence_transformer import find_minilm_folder
+from inference.model_files import find_model
 
 
 def main() -> None:
     """Encode the JSON list of texts in the file named on the command line; print seconds and count."""
     passages = json.loads(Path(sys.argv[1]).read_text())
-    model = SentenceTransformer(str(find_minilm_folder()), device="cpu")
+    model = SentenceTransformer(str(find_model("minilm", revision="main").folder), device="cpu")
     model.encode(passages[:8])
     started = time.monotonic()
     model.encode(passages)

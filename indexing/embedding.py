@@ -223,7 +223,8 @@ class EmbeddingService:
         lexical = [number for number, title in enumerate(prepared) if title.lexical_text]
         encoded = self._models.lexical.encode_passages([prepared[number].lexical_text or "" for number in lexical])
         for number, sparse in zip(lexical, encoded, strict=True):
-            vectors[number][LEXICAL_VECTOR] = sparse
+            if len(sparse.indices):
+                vectors[number][LEXICAL_VECTOR] = sparse
         for number, title in enumerate(prepared):
             if title.features:
                 vectors[number][METADATA_VECTOR] = encode_features(title.features)

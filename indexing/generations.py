@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.errors import TransientError
 from core.log import Event, Log
 from core.recipe import RecipeSet
+from inference import bm25
 from storage.database.generations import Generation, GenerationRepository
 from storage.database.models import GenerationState
 from storage.vectors.store import VectorStore
@@ -67,7 +68,12 @@ class GenerationService:
         return generation
 
     def _ensure_collection(self, generation: Generation) -> None:
-        self._store.create_collection(generation.collection, text_dimension=generation.recipes.text.dimension)
+        recipes = generation.recipes
+        self._store.create_collection(
+            generation.collection,
+            text_dimension=recipes.text.dimension,
+            lexical_needs_idf=recipes.lexical.encoder == bm25.ENCODER,
+        )
         if generation.state is GenerationState.LIVE and self._store.get_alias_target(self._alias) is None:
             # Died between the two steps of going live, or Qdrant came back empty.
             self._store.swap_alias(self._alias, generation.collection)

@@ -8,6 +8,7 @@ import numpy as np
 from qdrant_client import models
 
 from core.identity import point_id
+from core.vectors import LEXICAL_VECTOR
 from indexing.payload import build_payload
 from indexing.preparation import PreparedTitle
 from inference.base import SparseVector
@@ -27,8 +28,12 @@ def build_updates(prepared: PreparedTitle, vectors: Vectors) -> list[models.Upda
     if vectors:
         points = [models.PointVectors(id=identifier, vector=_to_wire(vectors))]
         operations.append(models.UpdateVectorsOperation(update_vectors=models.UpdateVectors(points=points)))
-    if prepared.removed:
-        gone = models.DeleteVectors(points=[identifier], vector=list(prepared.removed))
+    removed = list(prepared.removed)
+    if prepared.lexical_text and LEXICAL_VECTOR not in vectors:
+        # A text without a single word ("!!!") has no lexical vector any more.
+        removed.append(LEXICAL_VECTOR)
+    if removed:
+        gone = models.DeleteVectors(points=[identifier], vector=removed)
         operations.append(models.DeleteVectorsOperation(delete_vectors=gone))
     payload = models.SetPayload(payload=_payload(prepared), points=[identifier])
     operations.append(models.OverwritePayloadOperation(overwrite_payload=payload))

@@ -40,6 +40,8 @@ STOP_WORDS = frozenset(
     """.split()  # noqa: SIM905 - words read better in lines of text
 )
 
+# The name in its recipe; the index weighs terms by rarity for this encoder only.
+ENCODER = "bm25"
 _stemmer = snowballstemmer.stemmer("english")
 _stemmer_lock = threading.Lock()  # a stemmer keeps the word that it works on in itself
 
@@ -56,7 +58,7 @@ class Bm25Encoder:
         self._b = b
         self._average_length = average_length
         revision = f"tokens{TOKENS_VERSION};k1={k1};b={b};avg={average_length}"
-        self.recipe = EmbeddingRecipe("bm25", revision, 0, template_version)
+        self.recipe = EmbeddingRecipe(ENCODER, revision, 0, template_version)
 
     def encode_passages(self, texts: Sequence[str]) -> list[SparseVector]:
         """Saturated term frequencies. Raises ValueError for an empty text."""

@@ -33,13 +33,13 @@ def build_vectors_config(
     return config
 
 
-def build_sparse_config(settings: Settings) -> dict[str, models.SparseVectorParams]:
-    """The sparse vectors. The lexical one gets its IDF from Qdrant, so that it follows the corpus."""
+def build_sparse_config(settings: Settings, *, lexical_needs_idf: bool) -> dict[str, models.SparseVectorParams]:
+    """The sparse vectors. BM25 gets its IDF from Qdrant, so that it follows the corpus; learned weights need none."""
     if not settings.enable_sparse_vectors:
         return {}
     return {
         spec.name: models.SparseVectorParams(
-            modifier=models.Modifier.IDF if spec.source is VectorSource.LEXICAL else None
+            modifier=models.Modifier.IDF if lexical_needs_idf and spec.source is VectorSource.LEXICAL else None
         )
         for spec in TITLE_VECTORS
         if spec.is_sparse

@@ -63,25 +63,36 @@ class VectorStore:
         """Raises DependencyUnavailableError unless Qdrant answers."""
         self._call(self._client.get_collections)
 
-    def create_collection(self, name: str, *, text_dimension: int, image_dimension: int | None = None) -> None:
-        """Create a titles collection with all its payload indexes; does nothing if it is there."""
+    def create_collection(
+        self, name: str, *, text_dimension: int, image_dimension: int | None = None, lexical_needs_idf: bool = True
+    ) -> None:
+        """Create a titles collection with all its payload indexes; does nothing if it is there.
+
+        `lexical_needs_idf`: True for BM25, False for an encoder's own sparse weights.
+        """
         if not self._call(lambda: self._client.collection_exists(name)):
             vectors = build_vectors_config(
                 self._settings, text_dimension=text_dimension, image_dimension=image_dimension
             )
+            sparse = build_sparse_config(self._settings, lexical_needs_idf=lexical_needs_idf)
             with suppress(AlreadyThereError):
-                self._call(lambda: self._create_collection(name, vectors))
+                self._call(lambda: self._create_collection(name, vectors, sparse))
         # Some may be missing after a crash between the two steps.
         present = self._call(lambda: self._client.get_collection(name)).payload_schema
         for field, schema in PAYLOAD_INDEXES.items():
             if field not in present:
                 self._create_payload_index(name, field, schema)
 
-    def _create_collection(self, name: str, vectors: dict[str, models.VectorParams]) -> None:
+    def _create_collection(
+        self,
+        name: str,
+        vectors: dict[str, models.VectorParams],
+        sparse: dict[str, models.SparseVectorParams],
+    ) -> None:
         self._client.create_collection(
             name,
             vectors_config=vectors,
-            sparse_vectors_config=build_sparse_config(self._settings),
+            sparse_vectors_config=sparse,
             on_disk_payload=True,
             # No graph while titles pour in: it is built once, at the end of the job.
             optimizers_config=models.OptimizersConfigDiff(
