@@ -244,14 +244,14 @@ class App:
 
     def _facet(self, name: str, body: Any, _query: Query) -> Json:
         fields = as_object(body, {"key", "limit", "filter", "exact"}, what="facet", unserved=SHARD_KEY)
-        request = edge.FacetRequest(
-            key=as_string(need(fields, "key", what="facet"), what="key"),
-            limit=as_int(fields.get("limit"), what="limit", default=10, least=1),
-            exact=as_bool(fields.get("exact") or False, what="exact"),
-            filter=read_filter(fields.get("filter")),
-        )
         _, shard = self._store.reading(name)
         with shard as engine, engine_errors:
+            request = edge.FacetRequest(
+                key=as_string(need(fields, "key", what="facet"), what="key"),
+                limit=as_int(fields.get("limit"), what="limit", default=10, least=1),
+                exact=as_bool(fields.get("exact") or False, what="exact"),
+                filter=read_filter(fields.get("filter")),
+            )
             return {"hits": [{"value": hit.value, "count": hit.count} for hit in engine.facet(request)]}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from embedded.qdrant.convert.body import Json, as_object
 from embedded.qdrant.errors import BadRequestError, NotServedError
 
 SPARSE_FIELDS = frozenset({"indices", "values"})
+LARGEST_FLOAT32 = 3.4028234663852886e38
 INFERENCE_FIELDS = frozenset({"model", "text", "image", "object"})
 
 
@@ -26,6 +28,12 @@ class VectorSpace:
     sparse: frozenset[str]
 
 
+def check_finite(vector: Any) -> None:
+    """Refuse numbers beyond float32: stored, they become infinite and spoil the score of every search."""
+    if not math.hypot(*vector) <= LARGEST_FLOAT32:  # one C call over the vector: 2 us for 384 numbers
+        raise BadRequestError("vector: a number is too large for float32")
+
+
 def read_sparse(value: Any) -> edge.SparseVector:
     """Read `{indices, values}`: equal lengths, no index twice (the engine checks neither)."""
     body = as_object(value, SPARSE_FIELDS, what="sparse vector")
@@ -34,12 +42,15 @@ def read_sparse(value: Any) -> edge.SparseVector:
         raise BadRequestError("sparse vector: expected `indices` and `values`, lists of one length")
     if len(set(indices)) != len(indices):
         raise BadRequestError("sparse vector: an index is given twice")
+    check_finite(values)
     return edge.SparseVector(indices, values)
 
 
 def read_raw_vector(value: Any) -> Any:
     """Read a vector given by value in a query; the engine checks its dimension."""
     if isinstance(value, list) and value:
+        for row in value if isinstance(value[0], list) else [value]:
+            check_finite(row)
         return value
     if isinstance(value, dict) and "indices" in value:
         return read_sparse(value)
@@ -62,6 +73,7 @@ def _stored(name: str, vector: Any, space: VectorSpace) -> Any:
     if size is not None:
         if type(vector) is not list or len(vector) != size:
             raise BadRequestError(f"Vector dimension error: vector `{name}` takes {size} numbers, {_shape(vector)}")
+        check_finite(vector)
         return vector
     if name in space.sparse:
         return read_sparse(vector)
@@ -70,6 +82,8 @@ def _stored(name: str, vector: Any, space: VectorSpace) -> Any:
             raise BadRequestError(f"vector `{name}` takes a list of vectors")
         if any(not isinstance(row, list) or len(row) != space.multi[name] for row in vector):
             raise BadRequestError(f"Vector dimension error: vector `{name}` takes rows of {space.multi[name]} numbers")
+        for row in vector:
+            check_finite(row)
         return vector
     if name in INFERENCE_FIELDS:
         raise NotServedError("inference: send vectors, not texts or pictures")
