@@ -89,7 +89,7 @@ class _ZstdStream(io.RawIOBase):
 
 
 def _read_jsonl(stream: IO[bytes]) -> Iterator[RawRecord]:
-    for number, line in enumerate(io.BufferedReader(stream, _CHUNK_BYTES), start=1):  # type: ignore[type-var]
+    for number, line in enumerate(stream, start=1):
         text = line.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else line.strip()
         if not text:
             continue
@@ -122,7 +122,7 @@ def _check_object(number: int, value: Any) -> RawRecord:
 
 def _read_csv(stream: IO[bytes]) -> Iterator[RawRecord]:
     csv.field_size_limit(_MAX_LINE_BYTES)
-    text = io.TextIOWrapper(io.BufferedReader(stream, _CHUNK_BYTES), "utf-8-sig", errors="replace", newline="")  # type: ignore[type-var]
+    text = io.TextIOWrapper(stream, "utf-8-sig", errors="replace", newline="")
     reader = csv.DictReader(text, restkey="")
     while True:
         try:

@@ -82,7 +82,8 @@ def test_every_vector_says_its_part() -> None:
         "genre_vector": ["Genres: action. Themes: military. Audience: shounen. Tags: gore."],
         "review_vector": ["Awards: Tokyo Anime Award 2014. Gripping from the start."],
         "staff_vector": [
-            "Staff: Tetsurou Araki (Director). Studios: Wit Studio. Producers: Production I.G. Voice actors: Yuuki Kaji."
+            "Staff: Tetsurou Araki (Director). Studios: Wit Studio. Producers: Production I.G. "
+            "Voice actors: Yuuki Kaji."
         ],
         "temporal_vector": [
             "Premiered: spring 2013, the 2010s. Aired: 2013-04-07 to 2013-09-29. Broadcast: Sundays at 01:58 (JST)."

@@ -1,0 +1,219 @@
+"""The life of jobs and generations: start, end, mending, and the moves of the alias."""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from qdrant_client import models
+
+from core.errors import InvalidInputError
+from indexing.generations import NoGenerationError
+from messaging.names import TASK_EMBED_CHUNK, TASK_RUN_JOB
+from storage.database.models import GenerationState, JobState
+
+Documents = Callable[..., list[dict[str, Any]]]
+
+
+def test_an_import_job_brings_its_documents_into_the_index(pipeline: Any, make_documents: Documents) -> None:
+    """A job with documents stores, embeds and indexes them, and counts what it read."""
+    job_id = pipeline.job_repository.create("import", {"documents": [*make_documents(3), {"year": 1}]})
+    pipeline.jobs.run(job_id)
+    pipeline.deliver()
+    job = pipeline.job_repository.get(job_id)
+    assert job.state is JobState.COMPLETED and job.message == "1 in the dead letters"
+    assert job.import_counts == {"added": 3, "changed": 0, "unchanged": 0, "refused": 1}
+    assert len(pipeline.stored_points()) == 3
+
+
+def test_an_import_job_reads_files_under_its_root_only(
+    build_pipeline: Callable[..., Any], make_documents: Documents, tmp_path: Path
+) -> None:
+    """IMPORT_ROOT bounds what a job may read; any other path, or no root, fails the job with the reason."""
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "titles.jsonl").write_text("\n".join(json.dumps(document) for document in make_documents(2)))
+    (tmp_path / "secret.jsonl").write_text('{"title": "Secret"}')
+    pipeline = build_pipeline(import_root=root)
+
+    def run(path: str) -> Any:
+        job_id = pipeline.job_repository.create("import", {"path": path})
+        pipeline.jobs.run(job_id)
+        pipeline.deliver()
+        return pipeline.job_repository.get(job_id)
+
+    assert run("titles.jsonl").state is JobState.COMPLETED and pipeline.titles.count() == 2
+    for path in ("../secret.jsonl", str(tmp_path / "secret.jsonl")):
+        job = run(path)
+        assert job.state is JobState.FAILED and "IMPORT_ROOT" in job.message
+    assert "absent.jsonl" in run("absent.jsonl").message
+    closed = build_pipeline(share=pipeline, import_root=None)
+    job_id = closed.job_repository.create("import", {"path": "titles.jsonl"})
+    closed.jobs.run(job_id)
+    assert "IMPORT_ROOT is not set" in closed.job_repository.get(job_id).message
+
+
+def test_an_import_job_without_a_source_fails_with_the_reason(pipeline: Any) -> None:
+    """Neither documents nor path: nothing can be read."""
+    job_id = pipeline.job_repository.create("import", {})
+    pipeline.jobs.run(job_id)
+    assert pipeline.job_repository.get(job_id).state is JobState.FAILED
+
+
+def test_a_job_of_named_titles_touches_no_other(pipeline: Any, make_documents: Documents) -> None:
+    """Ids may be slugs or `provider:id`; an unknown one fails the job and names it."""
+    pipeline.import_documents(make_documents(6))
+    job, report = pipeline.index(ids=["title-number-1", "mal:4"])
+    assert job.state is JobState.COMPLETED and report.indexed == 2 and len(pipeline.stored_points()) == 2
+    failed, _ = pipeline.index(ids=["title-number-1", "nobody", "mal:999"])
+    assert failed.state is JobState.FAILED and "nobody, mal:999" in failed.message
+
+
+def test_running_a_job_twice_changes_nothing(pipeline: Any, make_documents: Documents) -> None:
+    """A hint delivered twice, even after the end, neither adds rows nor opens the job again."""
+    pipeline.import_documents(make_documents(5))
+    job_id = pipeline.start_job()
+    pipeline.jobs.run(job_id)
+    assert pipeline.states(job_id)["embed"] == {"pending": 5}
+    pipeline.deliver()
+    ended = pipeline.job_repository.get(job_id)
+    pipeline.jobs.run(job_id)
+    assert pipeline.job_repository.get(job_id) == ended and pipeline.hints.sent == []
+
+
+def test_a_job_does_not_end_while_a_row_is_open(pipeline: Any, make_documents: Documents) -> None:
+    """`finish` may come at any time and closes nothing too early."""
+    pipeline.import_documents(make_documents(5))
+    job_id = pipeline.start_job()
+    assert pipeline.jobs.finish(job_id) is False
+    assert pipeline.job_repository.get(job_id).state is JobState.RUNNING
+    pipeline.deliver()
+    assert pipeline.jobs.finish(job_id) is False, "it has ended already"
+
+
+def test_no_generation_means_later_not_never(build_pipeline: Callable[..., Any], make_documents: Documents) -> None:
+    """Before any embedding worker has started a job waits, and the reconciler starts it when one has."""
+    pipeline = build_pipeline(alias=f"titles_{uuid.uuid4().hex[:8]}")
+    pipeline.import_documents(make_documents(2))
+    job_id = pipeline.job_repository.create("index", {})
+    with pytest.raises(NoGenerationError):
+        pipeline.jobs.run(job_id)
+    pipeline.execute("UPDATE jobs SET heartbeat_at = now() - interval '10 minutes'")
+    pipeline.jobs.reconcile()
+    assert pipeline.hints.sent == [(TASK_RUN_JOB, {"job_id": str(job_id)})]
+
+
+def test_an_import_whose_command_died_is_closed(pipeline: Any) -> None:
+    """A job that a command line was importing for is not restarted by workers, who have no file: it fails in words."""
+    job_id = pipeline.job_repository.create("import", {"source": "cli", "file": "x.jsonl"})
+    pipeline.job_repository.start(job_id)
+    pipeline.jobs.reconcile()
+    assert pipeline.job_repository.get(job_id).state is JobState.RUNNING
+    pipeline.execute("UPDATE jobs SET heartbeat_at = now() - interval '10 minutes'")
+    pipeline.jobs.reconcile()
+    job = pipeline.job_repository.get(job_id)
+    assert job.state is JobState.FAILED and "run it again" in job.message
+
+
+def test_a_job_that_was_never_started_is_sent_again(pipeline: Any) -> None:
+    """The row was written, the hint was lost: the reconciler sends it."""
+    job_id = pipeline.job_repository.create("index", {})
+    pipeline.jobs.reconcile()
+    assert pipeline.hints.sent == [(TASK_RUN_JOB, {"job_id": str(job_id)})]
+
+
+def test_chunks_have_the_size_that_settings_say(pipeline: Any, make_documents: Documents) -> None:
+    """120 titles in chunks of 50 are three tasks, and together every title once."""
+    pipeline.import_documents(make_documents(120))
+    pipeline.start_job()
+    chunks = [kwargs["slugs"] for task, kwargs in pipeline.hints.sent if task == TASK_EMBED_CHUNK]
+    assert [len(chunk) for chunk in chunks] == [50, 50, 20]
+    assert len({slug for chunk in chunks for slug in chunk}) == 120
+
+
+def test_two_workers_at_once_embed_each_title_once(pipeline: Any, make_documents: Documents) -> None:
+    """Workers that get the same chunk at the same time share it without waiting for each other."""
+    pipeline.import_documents(make_documents(150))
+    job_id = pipeline.start_job()
+    workers = [pipeline.build_embedding(type(pipeline.encoder)(), owner=f"worker-{number}") for number in range(2)]
+    slugs, collection, reports = [f"title-number-{number}" for number in range(150)], pipeline.collection, []
+
+    def work(worker: Any) -> None:
+        reports.append(worker.embed_chunk(job_id, slugs, collection))
+
+    threads = [threading.Thread(target=work, args=(worker,)) for worker in workers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(report.claimed for report in reports) == sum(report.indexed for report in reports) == 150
+    assert pipeline.jobs.finish(job_id) and len(pipeline.stored_points()) == 150
+
+
+def test_workers_that_start_together_share_one_generation(build_pipeline: Callable[..., Any]) -> None:
+    """Two workers of one recipe that start at the same moment make one collection, and both go on."""
+    alias = f"titles_{uuid.uuid4().hex[:8]}"
+    pipeline = build_pipeline(alias=alias)
+    second = build_pipeline(share=pipeline)
+    errors: list[BaseException] = []
+
+    def start(one: Any) -> None:
+        try:
+            one.embedding.ensure_generation()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=start, args=(one,)) for one in (pipeline, second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    [generation] = pipeline.generation_repository.list_all(alias)
+    assert generation.state is GenerationState.LIVE
+    assert pipeline.store.get_alias_target(alias) == generation.collection
+
+
+def test_a_new_encoder_goes_live_only_when_its_index_is_whole(pipeline: Any, make_documents: Documents) -> None:
+    """Another recipe builds beside the live index; a job of one title does not move the alias, the last one does."""
+    pipeline.import_documents(make_documents(8))
+    pipeline.index()
+    old = pipeline.collection
+    newcomer = pipeline.build_embedding(type(pipeline.encoder)(dimension=16, template_version=2), owner="worker-2")
+    newcomer.ensure_generation()
+    building = pipeline.collection
+    assert building != old and pipeline.store.get_alias_target(pipeline.alias) == old
+    job_id = pipeline.start_job(ids=["title-number-1"])
+    pipeline.deliver(newcomer)
+    assert pipeline.job_repository.get(job_id).state is JobState.COMPLETED
+    assert pipeline.store.get_alias_target(pipeline.alias) == old, "one title is no index"
+    job_id = pipeline.start_job()
+    pipeline.deliver(newcomer)
+    assert pipeline.job_repository.get(job_id).state is JobState.COMPLETED
+    assert pipeline.store.get_alias_target(pipeline.alias) == building and len(pipeline.stored_points()) == 8
+    states = {one.collection: one.state for one in pipeline.generation_repository.list_all(pipeline.alias)}
+    assert states == {old: GenerationState.RETIRED, building: GenerationState.LIVE}
+    assert pipeline.store.count(old) == 8, "the old one stays for a way back"
+    pipeline.store.swap_alias(pipeline.alias, old)
+
+
+def test_going_live_is_finished_after_a_crash_between_its_steps(pipeline: Any) -> None:
+    """Postgres says live and Qdrant has no alias: the next start puts it right."""
+    collection = pipeline.collection
+    client = pipeline.store._client
+    delete = models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=pipeline.alias))
+    client.update_collection_aliases([delete])
+    assert pipeline.store.get_alias_target(pipeline.alias) is None
+    pipeline.embedding.ensure_generation()
+    assert pipeline.store.get_alias_target(pipeline.alias) == collection
+
+
+def test_a_path_that_is_refused_names_the_field(pipeline: Any) -> None:
+    """The error of a bad path is one for the caller, not for the operator."""
+    with pytest.raises(InvalidInputError, match="path"):
+        pipeline.jobs._resolve_path("x.jsonl")
