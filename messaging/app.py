@@ -36,6 +36,11 @@ def create_celery(settings: Settings) -> Celery:
             "socket_connect_timeout": _SOCKET_TIMEOUT_S,
             "visibility_timeout": 3600,
             "queue_order_strategy": "priority",
+            # For senders: kombu's default retries for 6 s, in a request thread too. Workers that consume reconnect
+            # by broker_connection_max_retries above.
+            "max_retries": 1,
+            "interval_start": 0,
+            "interval_step": 0.1,
         },
         redis_socket_connect_timeout=_SOCKET_TIMEOUT_S,
         redis_socket_timeout=_SOCKET_TIMEOUT_S,

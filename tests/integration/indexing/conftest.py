@@ -115,6 +115,10 @@ class Pipeline:
             owner=owner,
         )
 
+    def empty_database(self) -> None:
+        """Forget every title, job and generation."""
+        self.execute("TRUNCATE titles, jobs, generations, model_versions CASCADE")
+
     def start_empty(self) -> None:
         """Make the collection, or empty the one that an earlier test has left."""
         self.embedding.ensure_generation()
@@ -217,11 +221,11 @@ def expected_points() -> Callable[..., set[str]]:
 
 
 @pytest.fixture
-def build_pipeline(services: EmbeddedServices, new_database: Callable[[], str]) -> Iterator[Callable[..., Pipeline]]:
-    """Pipelines, each on a database of its own; `share` gives a second one on the first one's.
+def build_pipeline(services: EmbeddedServices, database_url: str) -> Iterator[Callable[..., Pipeline]]:
+    """Pipelines of one test; `share` gives a second one with the settings of the first.
 
-    They share one alias, and with it one collection, which is emptied: making one takes seconds. A test of generations
-    gives an `alias` of its own.
+    All tests of a module share the database, the alias and its collection, which are emptied: making them takes long.
+    A test of generations gives an `alias` of its own.
     """
     built: list[Pipeline] = []
 
@@ -231,7 +235,7 @@ def build_pipeline(services: EmbeddedServices, new_database: Callable[[], str]) 
         else:
             settings = Settings(
                 _env_file=None,
-                database_url=SecretStr(new_database()),
+                database_url=SecretStr(database_url),
                 redis_url=SecretStr(services.env["REDIS_URL"]),
                 redis_cache_url=SecretStr(services.env["REDIS_CACHE_URL"]),
                 qdrant_url=services.env["QDRANT_URL"],
@@ -239,6 +243,8 @@ def build_pipeline(services: EmbeddedServices, new_database: Callable[[], str]) 
                 **overrides,
             )
         built.append(Pipeline(settings))
+        if len(built) == 1:
+            built[0].empty_database()
         if share is None and alias is None:
             built[-1].start_empty()
         return built[-1]

@@ -124,6 +124,10 @@ def test_a_title_without_any_word_is_indexed(pipeline: Any) -> None:
     )
     job, report = pipeline.index()
     assert report.indexed == 2 and job.message is None and len(pipeline.stored_points()) == 2
+    pipeline.import_documents([{"title": "○", "external_ids": {"mal": 2}}])
+    pipeline.index()
+    [record] = pipeline.store.retrieve(pipeline.alias, [point_id("one")], with_vectors=True)
+    assert set(record.vector) == {"title_vector"}, "words that are gone cannot be found any more"
 
 
 def test_episodes_are_averaged(pipeline: Any) -> None:

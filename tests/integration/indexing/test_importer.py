@@ -6,11 +6,12 @@ import gzip
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from core.errors import InvalidInputError
 from indexing.importing import BATCH_RECORDS, MAX_KEPT_REFUSALS, Importer
@@ -37,9 +38,11 @@ class _Store:
 
 
 @pytest.fixture
-def store(new_database: Callable[[], str]) -> Iterator[_Store]:
+def store(database_url: str) -> Iterator[_Store]:
     """An empty database with an importer."""
-    made = _Store(new_database())
+    made = _Store(database_url)
+    with made.database.begin() as connection:
+        connection.execute(text("TRUNCATE titles, jobs CASCADE"))
     yield made
     made.database.close()
 
