@@ -6,6 +6,7 @@ from flask_openapi3 import Info, OpenAPI
 
 from api.http import register_hooks
 from api.problems import refuse_invalid, register_error_handlers
+from api.repeat import RepeatLane
 from api.routes import jobs, pages, searching, status
 from api.schemas import Problem
 from api.services import ApiServices
@@ -27,4 +28,5 @@ def create_app(services: ApiServices) -> OpenAPI:
     app.register_api(jobs.build_blueprint(services.jobs, services.hints, services.settings))
     app.register_api(status.build_blueprint(services))
     pages.register_pages(app, services.search)
+    app.wsgi_app = RepeatLane(app.wsgi_app, services.search)
     return app

@@ -6,12 +6,14 @@ import json
 import re
 import uuid
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 from flask import Flask, Request, Response, g, request
 from structlog.contextvars import bind_contextvars, clear_contextvars
 from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.http import parse_accept_header
 
 from api.problems import MalformedBodyError
 
@@ -59,9 +61,26 @@ def register_hooks(app: Flask) -> None:
     app.after_request(_finish)
 
 
+def choose_request_id(environ: Mapping[str, Any]) -> str:
+    """The caller's id when it is harmless, else one of ours."""
+    given = environ.get("HTTP_X_REQUEST_ID", "")
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def accepts_gzip(environ: Mapping[str, Any]) -> bool:
+    """True if the caller can read it."""
+    header = environ.get("HTTP_ACCEPT_ENCODING", "")
+    return "gzip" in header and parse_accept_header(header)["gzip"] > 0
+
+
+def compress(data: bytes) -> bytes:
+    """gzip, quickly rather than small."""
+    compressor = zlib.compressobj(_GZIP_LEVEL, wbits=_GZIP_WBITS)
+    return compressor.compress(data) + compressor.flush()
+
+
 def _bind_request_id() -> None:
-    given = request.environ.get("HTTP_X_REQUEST_ID", "")
-    g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    g.request_id = choose_request_id(request.environ)
     # Threads are reused: what the request before has bound must go.
     clear_contextvars()
     bind_contextvars(request_id=g.request_id)
@@ -70,17 +89,14 @@ def _bind_request_id() -> None:
 def _finish(response: Response) -> Response:
     response.headers[REQUEST_ID_HEADER] = g.request_id
     if not response.is_streamed and _is_worth_compressing(response):
-        compressor = zlib.compressobj(_GZIP_LEVEL, wbits=_GZIP_WBITS)
-        response.set_data(compressor.compress(response.get_data()) + compressor.flush())
+        response.set_data(compress(response.get_data()))
         response.headers["Content-Encoding"] = "gzip"
         response.vary.add("Accept-Encoding")
     return response
 
 
 def _is_worth_compressing(response: Response) -> bool:
-    length = response.content_length or 0
-    accepted = request.environ.get("HTTP_ACCEPT_ENCODING", "")
-    if length < GZIP_MIN_BYTES or "gzip" not in accepted or "Content-Encoding" in response.headers:
+    if (response.content_length or 0) < GZIP_MIN_BYTES or "Content-Encoding" in response.headers:
         return False
     mimetype = response.mimetype or ""
-    return (mimetype.endswith("json") or mimetype == "text/html") and bool(request.accept_encodings["gzip"])
+    return (mimetype.endswith("json") or mimetype == "text/html") and accepts_gzip(request.environ)

@@ -34,9 +34,9 @@ DEFAULT_WEIGHTS: dict[str, float] = {"title_vector": 1.0, LEXICAL_VECTOR: 1.5}
 # A vector that is named without a weight.
 NAMED_WEIGHT = 1.0
 WEIGHT_MAX = 100.0
-# Candidates that each vector brings into the fusion, at least: a title far down one list may lead the other.
-CANDIDATES_MIN = 64
-SPARE_FACTOR = 4
+# Candidates that each vector brings into the fusion: a title far down one list may lead the other. Few steps, since
+# ranks depend on the depth: pages of one depth join without gap or overlap.
+CANDIDATE_DEPTHS = (128, 1_024, WINDOW_MAX)
 
 # A text query makes vectors for these; the others need a picture, a title or a history.
 SEARCHABLE_VECTORS = (*TEXT_VECTORS, LEXICAL_VECTOR)
@@ -78,19 +78,15 @@ class SearchPlan:
 
     @property
     def candidates(self) -> int:
-        """Candidates to take from each vector: never fewer than the page reaches down to.
-
-        Where a least similarity will throw some away, there are more of them.
-        """
-        spare = 1 if self.min_score is None else SPARE_FACTOR
-        return max(min(spare * (self.offset + self.limit), WINDOW_MAX), spare * CANDIDATES_MIN)
+        """Candidates to take from each vector: never fewer than the page reaches down to."""
+        return next(depth for depth in CANDIDATE_DEPTHS if depth >= self.offset + self.limit)
 
     @cached_property
     def fingerprint(self) -> str:
         """32 hex digits: equal for plans that ask for the same."""
         decided = [
             RRF_K,
-            CANDIDATES_MIN,
+            CANDIDATE_DEPTHS,
             self.query,
             self.vectors,
             self.filter,

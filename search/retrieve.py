@@ -139,13 +139,14 @@ class _Search:
 
     def find_similar_enough(self, min_score: float) -> Page:
         plan, builder = self.plan, self.builder
-        reach = plan.candidates
-        candidates = self._run(builder.build_search(limit=reach, offset=0))[0]
+        # All of them: none brought more than `plan.candidates`.
+        everything = plan.candidates * len(builder.names)
+        candidates = self._run(builder.build_search(limit=everything, offset=0))[0]
         cosines = self._look_up_cosines(candidates)
         passing = [point for point in candidates if cosines.get(str(point.id), -2.0) >= min_score]
         page = passing[plan.offset : plan.offset + plan.limit]
         payloads = self._look_up_payloads(page)
-        return Page(_join(page, cosines, payloads), len(passing), len(candidates) < reach, builder.names)
+        return Page(_join(page, cosines, payloads), len(passing), len(candidates) < plan.candidates, builder.names)
 
     def _look_up(self, points: Sequence[ScoredPoint]) -> tuple[dict[str, float], dict[str, StoredPayload]]:
         """Cosines, and the payloads that are not known yet, in one round trip."""

@@ -31,7 +31,7 @@ IDENTIFIER_MAX_CHARS = 200
 # How long this process repeats an answer, or a payload, without asking anybody.
 MEMORY_TTL_S = 60
 _ANSWERS_MAX_BYTES = 64_000_000
-_TOKEN_MAX_BYTES = 4_096
+TOKEN_MAX_BYTES = 4_096
 
 
 class RecipeMismatchError(ConflictError):
@@ -130,7 +130,7 @@ class SearchService:
             answer = SearchAnswer(cached.result, "result", {"total": _ms_since(started)})
         else:
             answer = self._search_index(plan, live, keys, known=cached.vector, started=started)
-        if token is not None and len(token) <= _TOKEN_MAX_BYTES:
+        if token is not None and len(token) <= TOKEN_MAX_BYTES:
             self._answers.put_many({(live.state, token): answer.body})
         return answer
 

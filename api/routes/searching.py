@@ -21,13 +21,6 @@ def build_blueprint(service: SearchService) -> Any:
     """The routes under /api/v1/search."""
     blueprint = APIBlueprint("search", __name__, url_prefix="/api/v1/search", abp_tags=[_TAG], abp_responses=_PROBLEMS)
 
-    def repeat() -> Response | None:
-        # The same bytes as a moment ago need no parsing: this is most of the way to a hello-world's speed.
-        if request.method != "POST" or not request.is_json:
-            return None
-        answer = service.repeat(request.get_data())
-        return None if answer is None else Response(answer.to_bytes(), content_type="application/json")
-
     def search(body: SearchBody) -> Response:
         answer = service.search(to_request(body), token=request.get_data())
         return Response(answer.to_bytes(), content_type="application/json")
@@ -36,7 +29,6 @@ def build_blueprint(service: SearchService) -> Any:
         title = service.get_by_id(path.id, include_adult=query.include_adult)
         return Response(orjson.dumps(title), content_type="application/json")
 
-    blueprint.before_request(repeat)
     blueprint.post("", responses={200: SearchResponse}, summary="Search by text")(search)
     blueprint.get("/by-id/<id>", responses={200: TitleResponse, 404: Problem}, summary="One title")(by_id)
     return blueprint

@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import InvalidInputError
 from core.settings import Settings
-from search.plan import CANDIDATES_MIN, DEFAULT_WEIGHTS, SearchPlan, build_plan
+from search.plan import CANDIDATE_DEPTHS, DEFAULT_WEIGHTS, SearchPlan, build_plan
 from search.request import SearchRequest
 
 SETTINGS = Settings(_env_file=None)
@@ -66,9 +66,12 @@ def test_whatever_changes_the_answer_changes_the_fingerprint() -> None:
 
 @pytest.mark.parametrize(("limit", "offset"), [(1, 0), (20, 0), (20, 500), (1_000, 9_000)])
 def test_candidates_reach_down_to_the_page(limit: int, offset: int) -> None:
-    """Qdrant needs prefetch limits of at least limit + offset."""
-    assert plan(limit=limit, offset=offset).candidates >= max(limit + offset, CANDIDATES_MIN)
-    assert plan(limit=limit, offset=offset, min_score=0.1).candidates >= limit + offset
+    """Qdrant needs prefetch limits of at least limit + offset; near pages share one depth, so that they join."""
+    candidates = plan(limit=limit, offset=offset).candidates
+    assert candidates >= limit + offset
+    assert candidates in CANDIDATE_DEPTHS
+    assert plan(limit=limit, offset=offset, min_score=0.1).candidates == candidates
+    assert plan(limit=20).candidates == plan(limit=20, offset=100).candidates
 
 
 @pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf"), 101.0])
