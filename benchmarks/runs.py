@@ -36,19 +36,19 @@ def run_load(
     `others_busy_cores` is what processes that are not part of the run took meanwhile. Raises RuntimeError when no
     request succeeded.
     """
-    with tempfile.NamedTemporaryFile(suffix=".jsonl") as file:
-        command = [sys.executable, "-m", "benchmarks.load", "--port", str(port), "--path", path]
+    with tempfile.TemporaryDirectory(prefix="avs-load-") as folder:
+        wanted, result = Path(folder, "bodies.jsonl"), Path(folder, "result.json")
+        command = [sys.executable, "-m", "benchmarks.load", "--port", str(port), "--path", path, "--out", str(result)]
         command += ["--clients", str(clients), "--seconds", str(seconds), "--warm-up", str(_WARM_UP_S)]
         if bodies is not None:
-            file.write(b"\n".join(bodies))
-            file.flush()
-            command += ["--bodies", file.name]
+            wanted.write_bytes(b"\n".join(bodies))
+            command += ["--bodies", str(wanted)]
         if repeat:
             command.append("--repeat")
         before = read_cpu()
-        done = subprocess.run(command, cwd=_ROOT, check=True, capture_output=True, text=True, timeout=seconds + 120)
+        subprocess.run(command, cwd=_ROOT, check=True, timeout=seconds + 120)
         spent = read_cpu().since(before)
-    run: Run = json.loads(done.stdout)
+        run: Run = json.loads(result.read_text(encoding="utf-8"))
     if not run["requests"]:
         raise RuntimeError(f"{path}: no request succeeded: {run['faults']}")
     return _add_cpu(run, spent, window_s=seconds + _WARM_UP_S)
