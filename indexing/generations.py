@@ -32,13 +32,11 @@ class GenerationService:
 
         The first generation of all goes live at once, since there is nothing better to search in.
         """
-        live = self._generations.get_live(self._alias)
-        if live is not None and live.recipes.fingerprint == recipes.fingerprint:
-            self._ensure_collection(live)
-            return live
-        generation = self._generations.get_building(self._alias, recipes.fingerprint) or self._create(recipes)
-        self._ensure_collection(generation)
-        if live is None:
+        generation, is_new = self._generations.find_or_create(self._alias, recipes)
+        if is_new:
+            _log.info(Event.GENERATION_CREATED, collection=generation.collection, encoder=recipes.text.encoder)
+        self.ensure_collection(generation)
+        if self._generations.get_live(self._alias) is None:
             self.go_live(generation)
         return generation
 
@@ -60,14 +58,8 @@ class GenerationService:
         self._generations.set_live(generation.collection, self._alias)
         _log.info(Event.ALIAS_SWAPPED, alias=self._alias, collection=generation.collection)
 
-    def _create(self, recipes: RecipeSet) -> Generation:
-        number = len(self._generations.list_all(self._alias)) + 1
-        collection = f"{self._alias}_{recipes.fingerprint}_{number:03d}"
-        generation = self._generations.create(collection, alias=self._alias, recipes=recipes)
-        _log.info(Event.GENERATION_CREATED, collection=collection, encoder=recipes.text.encoder)
-        return generation
-
-    def _ensure_collection(self, generation: Generation) -> None:
+    def ensure_collection(self, generation: Generation) -> None:
+        """Make the collection, and the alias of a live one, if Qdrant has lost them or never had them."""
         recipes = generation.recipes
         self._store.create_collection(
             generation.collection,

@@ -91,6 +91,7 @@ class JobService:
         if count == 0:
             self.finish(job_id)
             return 0
+        self._generations.ensure_collection(target)
         self._store.set_indexing(target.collection, enabled=False)
         self._send_chunks(job_id, self._stages.list_claimable(job_id), target)
         return count
@@ -159,6 +160,7 @@ class JobService:
 
     def _find_lost_titles(self, target: Generation) -> list[str]:
         """Titles that the ledger lists and the collection lacks. Compares counts first: that is cheap."""
+        self._generations.ensure_collection(target)
         if self._store.count(target.collection) >= self._ledger.count(target.collection):
             return []
         present = set(self._store.scroll_ids(target.collection))

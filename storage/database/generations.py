@@ -23,6 +23,10 @@ class Generation:
     recipes: RecipeSet
 
 
+# Any number: whoever decides whether a generation is needed holds this lock.
+_CREATE_LOCK = 7_214_033
+
+
 class GenerationRepository:
     """Reads and writes `generations` and `model_versions`."""
 
@@ -31,15 +35,21 @@ class GenerationRepository:
 
     def get_live(self, alias: str) -> Generation | None:
         """The generation that searches are answered from; None before the first one exists."""
-        return self._find_first(alias, GenerationState.LIVE)
+        return next((one for one in self.list_all(alias) if one.state is GenerationState.LIVE), None)
 
-    def get_building(self, alias: str, recipes_fingerprint: str) -> Generation | None:
-        """The newest generation of these recipes that is not live yet."""
-        return self._find_first(alias, GenerationState.BUILDING, recipes_fingerprint)
+    def find_or_create(self, alias: str, recipes: RecipeSet) -> tuple[Generation, bool]:
+        """The generation of these recipes that is not retired, and whether this call made it.
 
-    def list_all(self, alias: str) -> list[Generation]:
-        """All generations of an alias, the newest first."""
-        return self._find(alias)
+        One process at a time, so that workers that start together share one. Collections are numbered by alias.
+        """
+        with self._database.begin() as connection:
+            connection.execute(select(func.pg_advisory_xact_lock(_CREATE_LOCK)))
+            known = self.list_all(alias)
+            for one in known:
+                if one.recipes.fingerprint == recipes.fingerprint and one.state is not GenerationState.RETIRED:
+                    return one, False
+            collection = f"{alias}_{recipes.fingerprint}_{len(known) + 1:03d}"
+            return self.create(collection, alias=alias, recipes=recipes), True
 
     def create(self, collection: str, *, alias: str, recipes: RecipeSet) -> Generation:
         """Record a generation that is being built; the same call again changes nothing."""
@@ -75,13 +85,8 @@ class GenerationRepository:
                 .values(state=GenerationState.LIVE, live_at=func.now())
             )
 
-    def _find_first(self, alias: str, state: GenerationState, fingerprint: str | None = None) -> Generation | None:
-        for generation in self._find(alias):
-            if generation.state is state and fingerprint in (None, generation.recipes.fingerprint):
-                return generation
-        return None
-
-    def _find(self, alias: str) -> list[Generation]:
+    def list_all(self, alias: str) -> list[Generation]:
+        """All generations of an alias, the newest first."""
         query = select(generations).where(generations.c.alias == alias).order_by(generations.c.created_at.desc())
         with self._database.begin() as connection:
             rows = connection.execute(query).all()

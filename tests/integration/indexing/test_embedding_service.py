@@ -332,11 +332,24 @@ def test_a_lost_collection_is_filled_again(pipeline: Any, make_documents: Docume
     pipeline.import_documents(make_documents(20))
     pipeline.index()
     pipeline.store._client.delete_collection(pipeline.collection)
-    pipeline.embedding.ensure_generation()
     job_id = pipeline.start_job()
     pipeline.deliver()
     assert pipeline.job_repository.get(job_id).state is JobState.COMPLETED
     assert len(pipeline.stored_points()) == 20
+
+
+def test_a_collection_lost_in_the_middle_of_a_job_is_filled(pipeline: Any, make_documents: Documents) -> None:
+    """Qdrant comes back empty while chunks wait: what was written before is found missing and written again."""
+    pipeline.import_documents(make_documents(120))
+    job_id = pipeline.start_job()
+    (_, kwargs) = pipeline.hints.sent.pop(0)
+    assert pipeline.embedding.embed_chunk(job_id, kwargs["slugs"], kwargs["collection"]).indexed == 50
+    pipeline.store._client.delete_collection(pipeline.collection)
+    for _ in range(4):
+        pipeline.deliver()
+        pipeline.jobs.reconcile()
+    assert pipeline.job_repository.get(job_id).state is JobState.COMPLETED
+    assert len(pipeline.stored_points()) == 120
 
 
 def test_lost_hints_are_sent_again(pipeline: Any, make_documents: Documents) -> None:

@@ -350,15 +350,17 @@ def test_one_generation_is_live_at_a_time(tables: _Tables) -> None:
     live = tables.generations.get_live("live")
     assert live is not None and (live.collection, live.recipes) == (_COLLECTION, _RECIPES)
     newer = RecipeSet(EmbeddingRecipe("text", "2", 16, 1), _RECIPES.lexical, _RECIPES.metadata)
-    tables.generations.create("c_2", alias="live", recipes=newer)
-    building = tables.generations.get_building("live", newer.fingerprint)
-    assert building is not None and building.collection == "c_2"
-    assert tables.generations.get_building("live", _RECIPES.fingerprint) is None
-    tables.generations.set_live("c_2", "live")
+    assert tables.generations.find_or_create("live", _RECIPES) == (live, False)
+    building, is_new = tables.generations.find_or_create("live", newer)
+    assert is_new and building.collection == f"live_{newer.fingerprint}_002"
+    assert tables.generations.find_or_create("live", newer) == (building, False)
+    tables.generations.set_live(building.collection, "live")
     assert {one.collection: one.state for one in tables.generations.list_all("live")} == {
-        "c_2": GenerationState.LIVE,
+        building.collection: GenerationState.LIVE,
         _COLLECTION: GenerationState.RETIRED,
     }
+    again, is_new = tables.generations.find_or_create("live", _RECIPES)
+    assert is_new and again.collection.endswith("_003"), "a retired one is not written to again"
     assert tables.generations.list_all("another alias") == []
 
 
