@@ -15,7 +15,17 @@ POINT_NAMESPACE = uuid.UUID("6f4d7c1e-0b57-5d43-9f0a-3c1f0a1f7a10")
 SLUG_MAX_CHARS = 96
 
 # Which external id lends its number to a slug that is empty or taken: the first of these that a title has.
-_SUFFIX_ORDER = ("mal", "anilist", "kitsu", "anidb", "anisearch", "livechart", "simkl", "animecountdown", "ann")
+_SUFFIX_ORDER = (
+    "mal",
+    "anilist",
+    "kitsu",
+    "anidb",
+    "anisearch",
+    "livechart",
+    "simkl",
+    "animecountdown",
+    "animenewsnetwork",
+)
 
 _PROVIDER_BY_URL: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("mal", re.compile(r"myanimelist\.net/anime/(\d+)")),
@@ -27,7 +37,7 @@ _PROVIDER_BY_URL: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("livechart", re.compile(r"livechart\.me/anime/(\d+)")),
     ("simkl", re.compile(r"simkl\.com/(?:anime/)?(\d+)")),
     ("animecountdown", re.compile(r"animecountdown\.com/(\d+)")),
-    ("ann", re.compile(r"animenewsnetwork\.com/encyclopedia/anime\.php\?id=(\d+)")),
+    ("animenewsnetwork", re.compile(r"animenewsnetwork\.com/encyclopedia/anime\.php\?id=(\d+)")),
 )
 PROVIDERS = frozenset(name for name, _ in _PROVIDER_BY_URL) | {"tvdb", "tmdb", "imdb", "animeschedule"}
 

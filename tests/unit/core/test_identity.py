@@ -101,7 +101,7 @@ def test_every_order_gives_distinct_slugs_that_later_titles_keep(titles: list[tu
         ("https://simkl.com/anime/39687", ("simkl", "39687")),
         ("https://simkl.com/39687", ("simkl", "39687")),
         ("https://animecountdown.com/39687", ("animecountdown", "39687")),
-        ("https://animenewsnetwork.com/encyclopedia/anime.php?id=14950", ("ann", "14950")),
+        ("https://animenewsnetwork.com/encyclopedia/anime.php?id=14950", ("animenewsnetwork", "14950")),
         ("https://example.org/anime/1", None),
         ("https://myanimelist.net/manga/1", None),
         ("", None),
@@ -116,6 +116,7 @@ def test_provider_keys_are_told_from_slugs() -> None:
     """`mal:16498` is an id at a provider; a slug, an unknown provider or a missing id is not."""
     assert parse_provider_key("mal:16498") == ("mal", "16498")
     assert parse_provider_key("anime-planet:attack-on-titan") == ("anime-planet", "attack-on-titan")
+    assert parse_provider_key("animenewsnetwork:422") == ("animenewsnetwork", "422")
     for other in ("shingeki-no-kyojin", "nowhere:1", "mal:", ":1", ""):
         assert parse_provider_key(other) is None
 
