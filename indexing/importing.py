@@ -18,7 +18,7 @@ from core.identity import assign_slug, build_slug
 from core.log import Event, Log
 from indexing.sources.files import RawRecord
 from indexing.sources.records import Refusal, parse_record
-from storage.database.jobs import JobRepository
+from storage.database.jobs import IMPORT_STAGE, JobRepository
 from storage.database.session import Connection, Database
 from storage.database.titles import StoredTitle, TitleRepository
 
@@ -93,7 +93,7 @@ class Importer:
             self._store(connection, documents, summary)
             for refusal in summary.refusals:
                 detail = {"line": refusal.line}
-                self._jobs.add_dead_letter(connection, job_id, stage="import", reason=refusal.reason, detail=detail)
+                self._jobs.add_dead_letter(connection, job_id, stage=IMPORT_STAGE, reason=refusal.reason, detail=detail)
             self._jobs.add_import_counts(connection, job_id, summary.counts())
         return summary
 

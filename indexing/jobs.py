@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from core.errors import InvalidInputError, PermanentError
+from core.errors import InvalidInputError, PermanentError, TransientError
 from core.identity import point_id
 from core.log import Event, Log
 from core.settings import Settings
@@ -65,15 +65,19 @@ class JobService:
 
     def run(self, job_id: uuid.UUID) -> None:
         """Do the job's own part (import) and put its titles to work. Nothing happens if it has ended."""
-        if not self._jobs.start(job_id):
+        if not self._jobs.start(job_id, unless_alive_s=_SILENT.total_seconds()):
             return
         job = self._jobs.get(job_id)
         try:
             if job.kind == KIND_IMPORT and not job.enqueued:
+                self._jobs.reset_import(job_id)
                 self._importer.run(job_id, self._open_records(job))
             self.enqueue(job_id)
         except PermanentError as error:
             self._jobs.close(job_id, JobState.FAILED, message=str(error))
+        except TransientError:
+            self._jobs.wait_again(job_id)
+            raise
 
     def import_records(
         self, job_id: uuid.UUID, records: Iterator[RawRecord], *, on_progress: Callable[[ImportSummary], None]

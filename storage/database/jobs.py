@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
 from core.errors import ConflictError, NotFoundError
 from storage.database.models import JobState, RowState, Stage, dead_letters, jobs, stage_rows
 from storage.database.session import Database
 
 RATE_WINDOW_S = 30
+IMPORT_STAGE = "import"
 _CLOSED = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 
 
@@ -104,11 +105,16 @@ class JobRepository:
         with self._database.begin() as connection:
             return [_to_job(row) for row in connection.execute(query)]
 
-    def start(self, job_id: uuid.UUID) -> bool:
-        """Mark the job running and alive; False if it is closed."""
+    def start(self, job_id: uuid.UUID, *, unless_alive_s: float = 0.0) -> bool:
+        """Mark the job running and alive; False if it is closed.
+
+        Also False if another process gave a sign of working on its first part within `unless_alive_s` seconds.
+        """
+        silent = jobs.c.heartbeat_at < func.now() - func.make_interval(0, 0, 0, 0, 0, 0, unless_alive_s)
+        free = or_(jobs.c.state == JobState.PENDING, jobs.c.enqueued, silent)
         statement = (
             update(jobs)
-            .where(jobs.c.id == job_id, jobs.c.state.not_in(_CLOSED))
+            .where(jobs.c.id == job_id, jobs.c.state.not_in(_CLOSED), free)
             .values(
                 state=JobState.RUNNING,
                 started_at=func.coalesce(jobs.c.started_at, func.now()),
@@ -117,6 +123,21 @@ class JobRepository:
         )
         with self._database.begin() as connection:
             return connection.execute(statement).rowcount > 0
+
+    def wait_again(self, job_id: uuid.UUID) -> None:
+        """The job's first part could not be done now: the reconciler sends it again."""
+        with self._database.begin() as connection:
+            connection.execute(
+                update(jobs).where(jobs.c.id == job_id, jobs.c.state == JobState.RUNNING).values(state=JobState.PENDING)
+            )
+
+    def reset_import(self, job_id: uuid.UUID) -> None:
+        """Forget what an import that died half-way has counted: it is read from its first record again."""
+        with self._database.begin() as connection:
+            connection.execute(update(jobs).where(jobs.c.id == job_id).values(import_counts={}))
+            connection.execute(
+                delete(dead_letters).where(dead_letters.c.job_id == job_id, dead_letters.c.stage == IMPORT_STAGE)
+            )
 
     def add_import_counts(self, connection: Connection, job_id: uuid.UUID, counts: dict[str, int]) -> None:
         """Add to what import has read, in the transaction that stored the titles."""
@@ -189,7 +210,7 @@ class JobRepository:
             .where(stage_rows.c.state == RowState.DONE, stage_rows.c.updated_at > recent)
         )
         with self._database.begin() as connection:
-            stages: dict[str, dict[str, int]] = {"import": dict(job.import_counts)}
+            stages: dict[str, dict[str, int]] = {IMPORT_STAGE: dict(job.import_counts)}
             for row in connection.execute(counts_query):
                 stages.setdefault(row.stage, {})[row.state] = row.rows
             done_recently, _ = connection.execute(recent_query).one()

@@ -217,3 +217,25 @@ def test_a_path_that_is_refused_names_the_field(pipeline: Any) -> None:
     """The error of a bad path is one for the caller, not for the operator."""
     with pytest.raises(InvalidInputError, match="path"):
         pipeline.jobs._resolve_path("x.jsonl")
+
+
+def test_a_second_run_leaves_an_import_alone_that_is_under_way(pipeline: Any, make_documents: Documents) -> None:
+    """While one worker imports, another that gets the same hint does nothing, so nothing is counted twice."""
+    job_id = pipeline.job_repository.create("import", {"documents": make_documents(2)})
+    pipeline.job_repository.start(job_id)
+    pipeline.jobs.run(job_id)
+    assert pipeline.job_repository.get(job_id).import_counts == {}
+    assert pipeline.titles.count() == 0
+
+
+def test_an_import_that_is_done_again_counts_each_record_once(pipeline: Any, make_documents: Documents) -> None:
+    """What an attempt counted before it died is forgotten when the import starts over."""
+    job_id = pipeline.job_repository.create("import", {"documents": [*make_documents(2), {"year": 1}]})
+    pipeline.jobs.import_records(job_id, iter(()), on_progress=lambda _: None)
+    with pipeline.database.begin() as connection:
+        pipeline.job_repository.add_import_counts(connection, job_id, {"added": 7, "refused": 1})
+        pipeline.job_repository.add_dead_letter(connection, job_id, stage="import", reason="old", detail={})
+    pipeline.job_repository.wait_again(job_id)
+    pipeline.jobs.run(job_id)
+    assert pipeline.job_repository.get(job_id).import_counts == {"added": 2, "changed": 0, "unchanged": 0, "refused": 1}
+    assert [letter.reason != "old" for letter in pipeline.job_repository.list_dead_letters(job_id)] == [True]
