@@ -21,6 +21,9 @@ QueryRequest = models.QueryRequest
 
 # The graph is walked on quantized vectors; what is reported is the cosine of the originals.
 _RESCORED = models.QuantizationSearchParams(rescore=True, oversampling=2.0)
+# With round weights, positions of different lists give equal scores (the 2nd at weight 1, the 3rd at 1.5), and ties are
+# broken anew by every query, so that pages would not join. Nudged weights have no ties.
+_NUDGE = 1e-4
 _EXACT = models.SearchParams(exact=True, quantization=models.QuantizationSearchParams(ignore=True))
 
 
@@ -68,7 +71,7 @@ class QueryBuilder:
                 limit=limit,
                 offset=offset,
             )
-        weights = [vector.weight for vector in self._used]
+        weights = [vector.weight * (1 + _NUDGE * place) for place, vector in enumerate(self._used)]
         return models.QueryRequest(
             prefetch=[self._build_prefetch(vector) for vector in self._used],
             query=models.RrfQuery(rrf=models.Rrf(k=RRF_K, weights=weights)),
