@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from embedded.addresses import SERVER_VARIABLES
 from embedded.environment import read_caller_env
 from embedded.state import StackState, load_state
 
@@ -17,12 +18,16 @@ def find_home() -> Path:
 
 
 def join_running_stack() -> StackState | None:
-    """Set the variables of the running stack that the caller has not set; None when no stack runs.
+    """Point this process to the stack that runs in AVS_HOME; None, and nothing set, when none runs.
 
-    Call it before any settings are read.
+    The four server addresses are the stack's even where the caller has set others, as in the stack's own processes: a
+    command that wrote into the caller's database while its workers read another would do harm and never end. All else
+    that the caller has set is kept. Call it before any settings are read.
     """
     caller = read_caller_env(Path.cwd())
     state = load_state(find_home())
     if state is not None:
-        os.environ.update({name: value for name, value in state.env.items() if name not in caller})
+        os.environ.update(
+            {name: value for name, value in state.env.items() if name in SERVER_VARIABLES or name not in caller}
+        )
     return state

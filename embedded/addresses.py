@@ -19,6 +19,8 @@ FLOWER = "flower"
 
 SERVICE_NAMES = (REDIS_BROKER, REDIS_CACHE, POSTGRES, QDRANT)
 _PREFERRED_PORTS: Mapping[str, int] = {WEB: 8002, FLOWER: 5555}
+# What points a process to the four servers.
+SERVER_VARIABLES = ("DATABASE_URL", "REDIS_URL", "REDIS_CACHE_URL", "QDRANT_URL")
 DATABASE = "avs"
 DATABASE_USER = "avs"
 

@@ -25,6 +25,7 @@ from core.errors import (
     OverloadedError,
     ServiceError,
 )
+from embedded.addresses import SERVER_VARIABLES, SERVICE_NAMES, Addresses
 from embedded.state import Phase, ProcessState, ProcessStatus, StackState, get_own_start, save_state
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -97,19 +98,30 @@ def test_an_unknown_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -
     assert "nosuch" in capsys.readouterr().err
 
 
-def test_joining_sets_only_what_the_caller_has_not_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Variables and `.env` of the caller go before those of the running stack."""
+def test_joining_takes_the_servers_of_the_stack_and_keeps_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Server addresses of the shell and of `.env` give way to those of the running stack; other settings stay."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / ".env").write_text("QDRANT_URL=http://mine\n")
+    (tmp_path / ".env").write_text("DATABASE_URL=postgresql://mine\nFLOWER_PORT=1\n")
     monkeypatch.setenv("AVS_HOME", str(tmp_path))
     monkeypatch.setenv("REDIS_URL", "redis://mine")
-    for name in ("DATABASE_URL", "QDRANT_URL"):
+    monkeypatch.setenv("TEXT_EMBEDDING_MODEL", "mine")
+    for name in ("DATABASE_URL", "FLOWER_PORT", "REDIS_CACHE_URL", "QDRANT_URL", "HF_HUB_OFFLINE"):
         monkeypatch.setenv(name, "")
-    save_state(tmp_path, _build_state({"DATABASE_URL": "theirs", "REDIS_URL": "theirs", "QDRANT_URL": "http://theirs"}))
+    stack = dict.fromkeys((*SERVER_VARIABLES, "TEXT_EMBEDDING_MODEL", "FLOWER_PORT", "HF_HUB_OFFLINE"), "stack")
+    save_state(tmp_path, _build_state(stack))
     assert join_running_stack() is not None
-    assert os.environ["DATABASE_URL"] == "theirs"
-    assert os.environ["REDIS_URL"] == "redis://mine"
-    assert os.environ["QDRANT_URL"] == ""
+    assert {os.environ[name] for name in SERVER_VARIABLES} == {"stack"}
+    assert os.environ["TEXT_EMBEDDING_MODEL"] == "mine"
+    assert os.environ["FLOWER_PORT"] == ""
+    assert os.environ["HF_HUB_OFFLINE"] == "stack"
+
+
+def test_the_server_variables_are_those_that_the_addresses_set() -> None:
+    """No address of a server is forgotten when a command joins."""
+    ports = dict.fromkeys(SERVICE_NAMES, 1)
+    assert set(Addresses(ports=ports, password="p").build_env()) == set(SERVER_VARIABLES)
 
 
 def test_joining_nothing_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
