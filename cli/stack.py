@@ -99,7 +99,7 @@ def build_table(state: StackState) -> Table:
 
 
 def run_in_foreground(options: StackOptions) -> None:
-    """Run a stack until a signal or a failure ends it. Raises DependencyUnavailableError after a failure."""
+    """Run a stack until a signal or a failure ends it. Raises the ServiceError that ended it."""
     with _events_in(options.home / "logs" / "supervisor.log"), Supervisor(options) as stack:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: stack.request_stop())
@@ -108,9 +108,8 @@ def run_in_foreground(options: StackOptions) -> None:
             _show_live(stack, console)
         else:
             _show_lines(stack)
-        failure = stack.snapshot().failure
-    if failure:
-        raise DependencyUnavailableError("stack", failure)
+    if stack.error is not None:
+        raise stack.error
 
 
 @contextlib.contextmanager
@@ -170,9 +169,15 @@ def _start_detached(home: Path, *, limit_s: float) -> None:
         process.wait(timeout=_DOWN_LIMIT_S)
         raise
     if state is None:
-        click.echo(log_path.read_text(errors="replace").strip()[-_SHOWN_CHARS:], err=True)
+        click.echo(_find_error(log_path.read_text(errors="replace")), err=True)
         raise SystemExit(process.returncode or Exit.FAILED)
     Console().print(build_table(state))
+
+
+def _find_error(output: str) -> str:
+    """What a stack that ended has to say: its error line and what follows, or the end of its output."""
+    _, mark, error = output.strip().rpartition("\navs: ")
+    return f"avs: {error}" if mark else output.strip()[-_SHOWN_CHARS:]
 
 
 def _wait_until_ready(home: Path, process: subprocess.Popen[bytes], *, limit_s: float) -> StackState | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -88,6 +89,15 @@ class Child:
         except FileNotFoundError:
             return ""
         return content[-_LOG_TAIL_BYTES:].decode(errors="replace").strip()
+
+    def read_reason(self) -> str:
+        """Why the process ended, by its last log line: the `reason` of an event, else the line as it is."""
+        line = self.read_log_tail().rpartition("\n")[2]
+        with contextlib.suppress(ValueError):
+            event = json.loads(line)
+            if isinstance(event, dict) and event.get("reason"):
+                return str(event["reason"])
+        return line
 
     def build_error(self, reason: str) -> DependencyUnavailableError:
         """The error for a unit that cannot be had, with the end of its log."""

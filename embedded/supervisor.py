@@ -22,7 +22,7 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Self
 
-from core.errors import DependencyUnavailableError, NotFoundError, ServiceError
+from core.errors import ConfigurationError, DependencyUnavailableError, NotFoundError, ServiceError
 from core.log import Event, Log
 from embedded.addresses import POSTGRES, QDRANT, REDIS_BROKER, REDIS_CACHE, WEB
 from embedded.app_process import AppProcess
@@ -42,6 +42,8 @@ _POLL_S = 0.05
 _SERVERS_LIMIT_S = 120.0
 _RELEASE_LIMIT_S = 300.0
 _REQUEST_LIMIT_S = 120.0
+# What our processes end with when a setting is wrong or a model cannot be loaded (`avs` has the same number).
+EXIT_CONFIGURATION = 3
 _SERVER_STOP_ORDER = ((QDRANT,), (POSTGRES,), (REDIS_CACHE, REDIS_BROKER))
 
 _log = Log("supervisor")
@@ -70,7 +72,8 @@ class Supervisor:
         self._phase = Phase.STARTING
         self._ready = False
         self._ready_asked_at = 0.0
-        self._failure: str | None = None
+        self._was_ready = False
+        self._error: ServiceError | None = None
         self._saved: StackState | None = None
 
     def __enter__(self) -> Self:
@@ -105,12 +108,17 @@ class Supervisor:
         """False once everything has ended, on request or after a failure."""
         return self._thread.is_alive()
 
+    @property
+    def error(self) -> ServiceError | None:
+        """What ended the stack, None as long as nothing has failed."""
+        return self._error
+
     def snapshot(self) -> StackState:
         """The stack as it is now."""
         return StackState(
             phase=self._phase,
             ready=self._ready,
-            failure=self._failure,
+            failure=str(self._error) if self._error else None,
             supervisor_pid=os.getpid(),
             supervisor_started=self._own_start,
             services={name: keeper.status for name, keeper in list(self._keepers.items())},
@@ -133,7 +141,7 @@ class Supervisor:
         deadline = time.monotonic() + limit_s
         while not self._ready:
             if not self._thread.is_alive() or time.monotonic() > deadline:
-                reason = self._failure or f"not ready after {limit_s:.0f} s"
+                reason = self._error or f"not ready after {limit_s:.0f} s"
                 raise DependencyUnavailableError("stack", f"{reason}; see {self._home / 'logs'}")
             time.sleep(_POLL_S)
 
@@ -145,7 +153,7 @@ class Supervisor:
             if status is not None and status.state is ProcessState.RUNNING and status.restarts >= restarts:
                 return
             if not self._thread.is_alive() or time.monotonic() > deadline:
-                raise DependencyUnavailableError(name, self._failure or f"not running after {limit_s:.0f} s")
+                raise DependencyUnavailableError(name, str(self._error or f"not running after {limit_s:.0f} s"))
             time.sleep(_POLL_S)
 
     def kill(self, name: str) -> None:
@@ -171,11 +179,11 @@ class Supervisor:
         except _Stop:
             pass
         except ServiceError as error:
-            self._failure = str(error)
-            _log.error(Event.PROCESS_STOPPED, process="supervisor", reason=self._failure)
+            self._error = error
+            _log.error(Event.PROCESS_STOPPED, process="supervisor", reason=str(error))
         except Exception as error:
             # Whatever it is, the children must be stopped and the caller must hear of it.
-            self._failure = f"{type(error).__name__}: {error}"
+            self._error = ServiceError(f"{type(error).__name__}: {error}")
             _log.error(Event.PROCESS_STOPPED, error=error, process="supervisor")
         finally:
             self._stop_all()
@@ -228,8 +236,22 @@ class Supervisor:
         self._serve_requests()
         for keeper in self._keepers.values():
             keeper.step()
+        self._refuse_misconfigured()
         self._ask_readiness()
         self._save()
+
+    def _refuse_misconfigured(self) -> None:
+        """End a stack one of whose processes cannot start as it is set: starting it again changes nothing.
+
+        A stack that was ready once has working settings; there the process is started again like any other.
+        """
+        if self._was_ready:
+            return
+        for name, keeper in self._keepers.items():
+            status = keeper.status
+            refused = status.state is ProcessState.WAITING and status.exit_code == EXIT_CONFIGURATION
+            if refused and name not in self._plan.servers:
+                raise ConfigurationError(f"{name}: {keeper.child.read_reason()}")
 
     def _ask_readiness(self) -> None:
         """The API says whether the whole is ready; asked seldom, since the answer costs it a look at every server."""
@@ -239,6 +261,7 @@ class Supervisor:
         elif time.monotonic() - self._ready_asked_at >= _READY_POLL_S:
             self._ready = answers_ok(f"{web.child.unit.address}/health/ready")
             self._ready_asked_at = time.monotonic()
+            self._was_ready = self._was_ready or self._ready
 
     def _serve_requests(self) -> None:
         while not self._requests.empty():
@@ -264,7 +287,7 @@ class Supervisor:
         for names in _SERVER_STOP_ORDER:
             self._stop_group(names)
         self._watchdog.close()
-        self._enter(Phase.FAILED if self._failure else Phase.STOPPED)
+        self._enter(Phase.FAILED if self._error else Phase.STOPPED)
 
     def _stop_group(self, names: Iterable[str]) -> None:
         """Ask all of them first, so that their times to stop run side by side."""

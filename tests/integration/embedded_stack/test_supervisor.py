@@ -249,11 +249,63 @@ def test_status_and_down_work_on_a_stack_of_another_process(project: Path, home:
         owner.wait()
 
 
+REFUSING = """
+import json, sys
+print(json.dumps({"event": "process_stopped", "reason": "TEXT_EMBEDDING_MODEL='typo' cannot be loaded"}))
+sys.exit(3)
+"""
+
+
+def test_a_wrong_setting_ends_a_starting_stack_with_its_reason(home: Path, tmp_path: Path) -> None:
+    """A worker that ends with exit code 3 is not started for ever: the stack ends at once, says why, and leaves 3."""
+    (tmp_path / "refusing.py").write_text(REFUSING)
+    (tmp_path / "Procfile").write_text("worker-query: python refusing.py\n")
+    done = subprocess.run(
+        [sys.executable, "-c", _UP, str(home), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert done.stderr == "avs: worker-query: TEXT_EMBEDDING_MODEL='typo' cannot be loaded\n"
+    value = json.loads((home / "state.json").read_text())
+    assert value["phase"] == "failed"
+    assert value["failure"].endswith("TEXT_EMBEDDING_MODEL='typo' cannot be loaded")
+    assert value["services"]["worker-query"]["restarts"] == 0
+
+
+REFUSING_ONCE = """
+import pathlib, sys, time
+order = pathlib.Path("refuse")
+while not order.exists():
+    time.sleep(0.05)
+order.unlink()
+sys.exit(3)
+"""
+
+
+def test_a_stack_that_was_ready_starts_such_a_process_again(home: Path, tmp_path: Path) -> None:
+    """Settings that have worked once are not blamed: exit code 3 is then a death like any other."""
+    (tmp_path / "web.py").write_text(WEB)
+    (tmp_path / "worker.py").write_text(REFUSING_ONCE)
+    (tmp_path / "Procfile").write_text("web: python web.py\nworker-embed: python worker.py\n")
+    with Supervisor(_build_options(tmp_path, home)) as stack:
+        stack.wait_until_ready(limit_s=LIMIT_S)
+        (tmp_path / "refuse").touch()
+        stack.wait_until_running("worker-embed", limit_s=LIMIT_S, restarts=1)
+        assert stack.is_running
+
+
 # `avs up` with another Procfile.
 _UP = """
-import sys
+import os, sys
 from pathlib import Path
-from cli.stack import run_in_foreground
+import cli.stack
+from cli.main import run
 from embedded.plan import StackOptions
-run_in_foreground(StackOptions(home=Path(sys.argv[1]), procfile=Path(sys.argv[2]) / "Procfile"))
+cli.stack.StackOptions = lambda home: StackOptions(home=home, procfile=Path(sys.argv[2]) / "Procfile")
+os.environ["AVS_HOME"] = sys.argv[1]
+sys.exit(run(["up"]))
 """
