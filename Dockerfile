@@ -35,11 +35,12 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 
 FROM base AS source
 WORKDIR /app
-# The code runs from here: Celery and gunicorn put their folder first on the path.
 COPY . .
 USER avs
 VOLUME ["/data"]
-ENV AVS_HOME=/data
+# The code runs from here. Celery and gunicorn put their folder first on the path; `avs` and alembic don't.
+ENV AVS_HOME=/data \
+    PYTHONPATH=/app
 
 FROM source AS worker
 COPY --from=worker-build /venv /venv
@@ -49,6 +50,5 @@ CMD ["celery", "-A", "worker", "worker", "-Q", "query", "--pool", "solo", "-n", 
 
 FROM source AS app
 COPY --from=app-build /venv /venv
-ENV VECTOR_SERVICE_HOST=0.0.0.0
 EXPOSE 8002
 CMD ["gunicorn", "--config", "api/gunicorn_config.py", "api.wsgi:app"]

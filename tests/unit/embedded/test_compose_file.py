@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped, unused-ignore]
 
+from core.settings import Settings, load_settings
 from embedded.procfile import build_command, load_procfile
 from embedded.redis_server import BROKER_POLICY, CACHE_POLICY
 
@@ -35,6 +37,51 @@ def test_every_process_of_the_procfile_has_a_service_with_the_same_command(servi
         service = services["migrate" if name == "release" else name]
         expected = ["--address=0.0.0.0" if word.startswith("--address=") else word for word in words]
         assert shlex.split(service["command"]) == expected
+
+
+def _read_image_env(target: str) -> dict[str, str]:
+    """The ENV variables of one stage of the Dockerfile and of the stages below it."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    stages = {match[2]: match for match in re.finditer(r"^FROM (\S+) AS (\S+)\n(.*?)(?=^FROM|\Z)", text, re.M | re.S)}
+    stage = stages[target]
+    own = [word.split("=", 1) for line in re.findall(r"^ENV (.*)$", stage[3], re.M) for word in shlex.split(line)]
+    below = _read_image_env(stage[1]) if stage[1] in stages else {}
+    return {**below, **dict(own)}
+
+
+def _fill_in(value: object) -> str:
+    """A value as compose resolves it: `${NAME:-default}` is its default, a required `${NAME:?...}` is set."""
+    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", re.sub(r"\$\{\w+:\?[^}]*\}", "secret", str(value)))
+
+
+def test_every_process_can_read_its_settings(
+    services: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With what image and compose file set, every process of ours starts, and finds the engines."""
+    monkeypatch.chdir(tmp_path)
+    for service in (service for service in services.values() if "build" in service):
+        env = {**_read_image_env(service["build"]["target"]), **service["environment"]}
+        with monkeypatch.context() as process:
+            for name in Settings.model_fields:
+                process.delenv(name.upper(), raising=False)
+            for name, value in env.items():
+                process.setenv(name, _fill_in(value))
+            settings = load_settings()
+        assert settings.database_url.get_secret_value() == "postgresql+psycopg://avs:secret@postgres:5432/avs"
+        assert settings.qdrant_url == "http://qdrant:6333"
+        assert settings.avs_home == Path("/data")
+
+
+def test_a_setting_in_env_file_reaches_every_process(services: dict[str, Any]) -> None:
+    """Each process of ours reads `.env`, where there is one."""
+    for service in services.values():
+        assert service.get("env_file") == ([{"path": ".env", "required": False}] if "build" in service else None)
+
+
+def test_every_program_finds_the_code() -> None:
+    """`avs` is a script outside /app, so both images put the code on the path."""
+    for target in ("app", "worker"):
+        assert _read_image_env(target)["PYTHONPATH"] == "/app"
 
 
 def test_engines_are_pinned_checked_and_published_on_loopback(services: dict[str, Any]) -> None:
