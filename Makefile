@@ -1,5 +1,7 @@
 # The targets below are stable: people and CI call them by name.
 SHELL := /bin/bash
+# A failure on the left of a pipe is a failure.
+.SHELLFLAGS := -o pipefail -c
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
