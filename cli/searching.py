@@ -9,9 +9,10 @@ from typing import Any
 import click
 import httpx
 import orjson
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from cli.exits import Exit
 from core.errors import DependencyUnavailableError, InvalidInputError, NotFoundError, ServiceError
@@ -20,7 +21,8 @@ from core.settings import Settings, get_settings
 
 # Longer than the API's own deadline, so that its answer, and not our impatience, says what is wrong.
 _SPARE_S = 25.0
-_SYNOPSIS_CHARS = 160
+# No terminal shows more on a line.
+_SYNOPSIS_CHARS = 500
 _RANGED = (FieldKind.INTEGER, FieldKind.FLOAT, FieldKind.DATETIME)
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,10})?")
 _HEADERS = {"Content-Type": "application/json"}
@@ -52,7 +54,8 @@ def search(
         body["filters"] = parse_filters(filters)
     if min_score is not None:
         body["min_score"] = min_score
-    answer = request_search(get_settings(), body)
+    settings = get_settings()
+    answer = request_search(_get_address(settings), body, timeout_s=settings.query_deadline_s + _SPARE_S)
     if as_json:
         click.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2))
     else:
@@ -60,11 +63,8 @@ def search(
     return Exit.OK
 
 
-def request_search(settings: Settings, body: dict[str, Any]) -> dict[str, Any]:
-    """The API's answer. Raises the error that its problem document stands for."""
-    host = settings.vector_service_host
-    address = f"http://{f'[{host}]' if ':' in host else host}:{settings.vector_service_port}"
-    timeout_s = settings.query_deadline_s + _SPARE_S
+def request_search(address: str, body: dict[str, Any], *, timeout_s: float) -> dict[str, Any]:
+    """The answer of the API at `address` (http://host:port). Raises the error that its problem document stands for."""
     try:
         response = httpx.post(
             f"{address}/api/v1/search", content=orjson.dumps(body), timeout=timeout_s, headers=_HEADERS
@@ -75,6 +75,11 @@ def request_search(settings: Settings, body: dict[str, Any]) -> dict[str, Any]:
     if response.status_code != httpx.codes.OK:
         raise build_error(answer)
     return answer
+
+
+def _get_address(settings: Settings) -> str:
+    host = settings.vector_service_host
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.vector_service_port}"
 
 
 def build_error(problem: dict[str, Any]) -> ServiceError:
@@ -120,21 +125,31 @@ def parse_filters(given: Sequence[str]) -> dict[str, Any]:
 
 
 def build_table(answer: dict[str, Any]) -> Table:
-    """The results as a table."""
-    table = Table("", "Title", "Year", "Type", "Similarity", "Genres", "Synopsis", title_justify="left")
+    """The results, two lines each at most: what is short in columns, and as much synopsis as the terminal is wide."""
+    table = Table(box=SIMPLE_HEAD, title_justify="left", title_style="bold")
+    table.add_column("", no_wrap=True, justify="right", style="dim")
+    # The only one that may wrap is the one that is made narrower, and its texts are cut instead.
+    table.add_column("Title", ratio=1)
+    for name in ("Year", "Type", "Similarity"):
+        table.add_column(name, no_wrap=True, justify="left" if name == "Type" else "right")
     for rank, result in enumerate(answer["results"], start=1):
         payload, similarity = result["payload"], result["similarity"]
-        synopsis = payload.get("synopsis") or ""
         table.add_row(
             str(rank),
-            f"{escape(payload.get('title', ''))}\n[dim]{result['id']}[/dim]",
+            _describe_title(payload),
             str(payload.get("year") or ""),
-            payload.get("type", ""),
+            str(payload.get("type") or ""),
             "" if similarity is None else f"{similarity:.3f}",
-            escape(", ".join(payload.get("genres", []))),
-            escape(synopsis if len(synopsis) <= _SYNOPSIS_CHARS else synopsis[:_SYNOPSIS_CHARS].rstrip() + "…"),
         )
     return table
+
+
+def _describe_title(payload: dict[str, Any]) -> Text:
+    names = dict.fromkeys(name for name in (payload.get("title"), payload.get("title_english")) if name)
+    text = Text(" / ".join(names), no_wrap=True, overflow="ellipsis")
+    if synopsis := " ".join((payload.get("synopsis") or "").split()):
+        text.append(f"\n{synopsis[:_SYNOPSIS_CHARS]}", style="dim")
+    return text
 
 
 def _parse_filter_value(name: str, value: str) -> Any:
