@@ -55,7 +55,9 @@ def build_services(settings: Settings, *, encoder: QueryEncoder | None = None) -
     database = Database(settings.database_url.get_secret_value())
     cache, store = Cache(settings), VectorStore(settings)
     jobs, titles = JobRepository(database), TitleRepository(database)
-    live = LiveIndexReader(GenerationRepository(database), jobs, alias=settings.qdrant_collection_name)
+    live = LiveIndexReader(
+        GenerationRepository(database), jobs, alias=settings.qdrant_collection_name, lease_s=settings.lease_s
+    )
     return ApiServices(
         settings=settings,
         search=SearchService(

@@ -11,12 +11,11 @@ from core.errors import ConflictError, DependencyUnavailableError
 from core.log import Event, Log
 from core.recipe import RecipeSet
 from storage.database.generations import GenerationRepository
-from storage.database.jobs import Job, JobRepository
+from storage.database.jobs import JobRepository
 
 REFRESH_S = 2.0
 # While a job writes, cached results live this long: a changed title is found within a minute.
 _WRITING_EPOCH_S = 30
-_JOBS_LOOKED_AT = 3
 
 _log = Log("search")
 
@@ -37,12 +36,16 @@ class LiveIndex:
 
 
 class LiveIndexReader:
-    """Reads the live generation at most every two seconds. While Postgres is away the last one known stands."""
+    """Reads the live generation at most every two seconds. While Postgres is away the last one known stands.
 
-    def __init__(self, generations: GenerationRepository, jobs: JobRepository, *, alias: str) -> None:
+    `lease_s`: how long a worker may go on writing what it had leased when its job ended.
+    """
+
+    def __init__(self, generations: GenerationRepository, jobs: JobRepository, *, alias: str, lease_s: float) -> None:
         self._generations = generations
         self._jobs = jobs
         self._alias = alias
+        self._lease_s = lease_s
         self._lock = threading.Lock()
         self._known: LiveIndex | None = None
         self._checked_at = float("-inf")
@@ -71,23 +74,25 @@ class LiveIndexReader:
 
     def _refresh(self) -> None:
         try:
-            generation = self._generations.get_live(self._alias)
-            jobs = self._jobs.list_recent(limit=_JOBS_LOOKED_AT)
+            # Assigned once: the threads that do not wait never see anything half-read.
+            self._known = self._read()
         except DependencyUnavailableError as error:
             if self._known is None:
                 raise
             _log.warning(Event.DEPENDENCY_UNAVAILABLE, dependency=error.dependency, reason=error.reason)
-        else:
-            self._known = None
-            if generation is not None:
-                state = f"{generation.collection}:{_describe_writes(jobs)}"
-                self._known = LiveIndex(generation.collection, generation.recipes, state)
         self._checked_at = time.monotonic()
 
+    def _read(self) -> LiveIndex | None:
+        # Before the generation: what a job writes between the two reads then belongs to the next state.
+        writes, is_writing = self._jobs.describe_writes(settle_s=self._lease_s)
+        generation = self._generations.get_live(self._alias)
+        if generation is None:
+            return None
+        state = f"{generation.collection}:{_build_state(writes, is_writing=is_writing)}"
+        return LiveIndex(generation.collection, generation.recipes, state)
 
-def _describe_writes(jobs: list[Job]) -> str:
+
+def _build_state(writes: str, *, is_writing: bool) -> str:
     """Equal as long as no job has written anything that was not there before."""
-    parts = [f"{job.id}{job.state}{job.finished_at}" for job in jobs]
-    if any(not job.is_closed for job in jobs):
-        parts.append(str(int(time.time()) // _WRITING_EPOCH_S))
-    return hashlib.blake2b("|".join(parts).encode(), digest_size=6).hexdigest()
+    epoch = int(time.time()) // _WRITING_EPOCH_S if is_writing else None
+    return hashlib.blake2b(f"{writes}|{epoch}".encode(), digest_size=6).hexdigest()

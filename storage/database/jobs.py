@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, false, func, insert, or_, select, update
 
 from core.errors import ConflictError, NotFoundError
 from storage.database.models import JobState, RowState, Stage, dead_letters, jobs, stage_rows
@@ -104,6 +104,18 @@ class JobRepository:
         query = select(jobs).where(jobs.c.state.not_in(_CLOSED)).order_by(jobs.c.created_at)
         with self._database.begin() as connection:
             return [_to_job(row) for row in connection.execute(query)]
+
+    def describe_writes(self, *, settle_s: float) -> tuple[str, bool]:
+        """A text that changes whenever a job ends, and whether jobs may be writing to the index now.
+
+        A job that ended less than `settle_s` seconds ago may be: what its workers had leased is finished after it.
+        """
+        settling = jobs.c.finished_at > func.now() - func.make_interval(0, 0, 0, 0, 0, 0, settle_s)
+        is_writing = func.coalesce(func.bool_or(or_(jobs.c.state.not_in(_CLOSED), settling)), false())
+        query = select(func.count(), func.max(jobs.c.finished_at), is_writing)
+        with self._database.begin() as connection:
+            count, finished_at, writing = connection.execute(query).one()
+        return f"{count} {finished_at}", writing
 
     def start(self, job_id: uuid.UUID, *, unless_alive_s: float = 0.0) -> bool:
         """Mark the job running and alive; False if it is closed.

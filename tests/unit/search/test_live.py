@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
-from datetime import UTC, datetime
+import threading
 from typing import Any
 
 import pytest
@@ -13,8 +12,7 @@ from core.errors import DependencyUnavailableError
 from core.recipe import EmbeddingRecipe, RecipeSet
 from search.live import LiveIndexReader, NothingIndexedError
 from storage.database.generations import Generation
-from storage.database.jobs import Job
-from storage.database.models import GenerationState, JobState
+from storage.database.models import GenerationState
 
 _RECIPE = EmbeddingRecipe("fake", "1", 4, 1)
 RECIPES = RecipeSet(_RECIPE, _RECIPE, _RECIPE)
@@ -25,7 +23,8 @@ class Repositories:
 
     def __init__(self) -> None:
         self.collection: str | None = "titles_1"
-        self.jobs: list[Job] = []
+        self.writes = "0 None"
+        self.is_writing = False
         self.away = False
         self.reads = 0
 
@@ -35,8 +34,8 @@ class Repositories:
             raise DependencyUnavailableError("postgres", "away")
         return Generation(self.collection, alias, GenerationState.LIVE, RECIPES) if self.collection else None
 
-    def list_recent(self, *, limit: int) -> list[Job]:
-        return self.jobs[:limit]
+    def describe_writes(self, *, settle_s: float) -> tuple[str, bool]:
+        return self.writes, self.is_writing
 
 
 @pytest.fixture
@@ -49,14 +48,7 @@ def repositories() -> Repositories:
 def reader(repositories: Repositories) -> LiveIndexReader:
     """A reader that has read nothing yet."""
     fake: Any = repositories
-    return LiveIndexReader(fake, fake, alias="anime")
-
-
-def make_job(state: JobState) -> Job:
-    """A job in some state."""
-    finished = datetime.now(UTC) if state is JobState.COMPLETED else None
-    now = datetime.now(UTC)
-    return Job(uuid.uuid4(), "index", state, {}, {}, True, None, now, now, now, finished)
+    return LiveIndexReader(fake, fake, alias="anime", lease_s=60)
 
 
 def expire(reader: LiveIndexReader) -> None:
@@ -80,7 +72,7 @@ def test_while_postgres_is_away_the_last_known_stands(reader: LiveIndexReader, r
     assert reader.get().collection == "titles_1"
     fake: Any = repositories
     with pytest.raises(DependencyUnavailableError):
-        LiveIndexReader(fake, fake, alias="anime").get()
+        LiveIndexReader(fake, fake, alias="anime", lease_s=60).get()
 
 
 def test_before_the_first_generation(reader: LiveIndexReader, repositories: Repositories) -> None:
@@ -96,10 +88,10 @@ def test_before_the_first_generation(reader: LiveIndexReader, repositories: Repo
 def test_the_state_changes_when_the_content_may_have(
     reader: LiveIndexReader, repositories: Repositories, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A new generation, a finished job and every half minute of a running one make other cache keys."""
+    """A new generation, a job that ended and every half minute of a running one make other cache keys."""
     states = [reader.get().state]
-    for jobs in ([make_job(JobState.RUNNING)], [make_job(JobState.COMPLETED)]):
-        repositories.jobs = jobs
+    for writes in ("1 None", "1 2026-11-21"):
+        repositories.writes = writes
         expire(reader)
         states.append(reader.get().state)
     expire(reader)
@@ -107,9 +99,31 @@ def test_the_state_changes_when_the_content_may_have(
     repositories.collection = "titles_2"
     expire(reader)
     states.append(reader.get().state)
-    repositories.jobs = [make_job(JobState.RUNNING)]
+    repositories.is_writing = True
     for moment in (1_000.0, 1_030.0):
         monkeypatch.setattr(search.live.time, "time", lambda moment=moment: moment)
         expire(reader)
         states.append(reader.get().state)
     assert len(set(states)) == len(states)
+
+
+def test_nobody_sees_a_gap_while_it_is_read_again(reader: LiveIndexReader, repositories: Repositories) -> None:
+    """While one thread asks Postgres, the others go on with what is known."""
+    known = reader.get()
+    expire(reader)
+    reading, go_on = threading.Event(), threading.Event()
+
+    def read_slowly(**_: float) -> tuple[str, bool]:
+        reading.set()
+        assert go_on.wait(10)
+        return "2 None", False
+
+    fake: Any = repositories
+    fake.describe_writes = read_slowly
+    thread = threading.Thread(target=reader.get)
+    thread.start()
+    assert reading.wait(10)
+    assert reader.get() is known
+    go_on.set()
+    thread.join()
+    assert reader.get().state != known.state
