@@ -6,17 +6,17 @@ import time
 from pathlib import Path
 
 import click
-import requests
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from cli.connection import find_home, join_running_stack
 from cli.exits import Exit
 from cli.importing import run_import
 from cli.job_progress import follow_job, get_job_exit
+from cli.searching import build_table, request_search
 from cli.services import build_command_services
 from cli.stack import down, up
-from core.errors import DependencyUnavailableError
+from core.errors import DependencyUnavailableError, ServiceError
 from embedded.state import StackState, load_state
 
 SAMPLE = Path(__file__).parent.parent / "data" / "sample-catalogue.jsonl"
@@ -27,6 +27,7 @@ QUERIES = (
     "進撃の巨人",
 )
 _SHOWN = 3
+_SEARCH_LIMIT_S = 30.0
 
 
 @click.command(name="demo")
@@ -60,29 +61,21 @@ def _run_main_job(console: Console) -> Exit:
     job_id = run_import(services, SAMPLE, console=console)
     job, progress = follow_job(services.job_repository, job_id, console=console)
     api = _get_api_address(state)
-    for query in QUERIES:
-        _show_search(api, query, console)
-    return get_job_exit(job, progress)
+    answered = [show_search(api, query, console) for query in QUERIES]
+    return get_job_exit(job, progress) if all(answered) else Exit.FAILED
 
 
-def _show_search(api: str, query: str, console: Console) -> None:
-    answer = requests.post(
-        f"{api}/api/v1/search",
-        json={"query": query, "limit": _SHOWN, "fields": ["title", "title_english", "year"]},
-        timeout=30,
-    )
-    answer.raise_for_status()
-    table = Table("score", "similarity", "title", title=f"“{query}”", title_justify="left")
-    for result in answer.json()["results"]:
-        payload = result["payload"]
-        name = " / ".join(dict.fromkeys(filter(None, (payload["title"], payload.get("title_english")))))
-        similarity = result["similarity"]
-        table.add_row(
-            f"{result['score']:.3f}",
-            "" if similarity is None else f"{similarity:.3f}",
-            f"{name} ({payload.get('year', '?')})",
-        )
+def show_search(api: str, query: str, console: Console) -> bool:
+    """Ask the API at `api` and show its best results. False, and a line that says why, when the search fails."""
+    try:
+        answer = request_search(api, {"query": query, "limit": _SHOWN}, timeout_s=_SEARCH_LIMIT_S)
+    except ServiceError as error:
+        console.print(f"The search for “{query}” failed: {error}", style="yellow", markup=False)
+        return False
+    table = build_table(answer)
+    table.title = Text(f"“{query}”")
     console.print(table)
+    return True
 
 
 def _get_api_address(state: StackState) -> str:

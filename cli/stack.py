@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -89,7 +90,8 @@ def status(*, as_json: bool) -> int:
 def build_table(state: StackState) -> Table:
     """The stack as a table: name, state, address, pid, restarts."""
     word = "ready" if state.ready else state.phase.value
-    table = Table(title=f"Anime Vector Service: {word}", title_justify="left")
+    # So narrow that it fits into 80 columns, which is also what is taken when the output is no terminal.
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, title=f"Anime Vector Service: {word}", title_justify="left")
     for column in ("process", "state", "address", "pid", "restarts"):
         table.add_column(column, overflow="fold")
     for name, entry in state.services.items():

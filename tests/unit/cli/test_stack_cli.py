@@ -132,6 +132,18 @@ def test_joining_nothing_changes_nothing(tmp_path: Path, monkeypatch: pytest.Mon
     assert dict(os.environ) == before
 
 
+def test_the_table_fits_into_80_columns() -> None:
+    """Where the output is no terminal, no address is folded into two lines."""
+    from rich.console import Console
+
+    address = "postgresql://avs@127.0.0.1:65535/avs"
+    running = ProcessStatus(state=ProcessState.RUNNING, address=address, pid=4194304)
+    state = StackState(phase=Phase.RUNNING, services={"worker-network": running})
+    console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: SIM115, PTH123
+    console.print(build_table(state))
+    assert address in console.export_text()
+
+
 def test_the_table_shows_every_process_and_its_address() -> None:
     """Name, state, address and pid are there."""
     from rich.console import Console
