@@ -38,15 +38,16 @@ from storage.database.titles import TitleRepository
 from storage.vectors.store import VectorStore
 
 _POLL_S = 0.2
+_PROCESSES = ("worker-embed", "worker-network", "beat")
 
 
 class PipelineUnderTest:
-    """The embedded servers with the two workers that the bulk path needs, and the services to drive them."""
+    """The embedded servers with the processes that the bulk path needs, and the services to drive them."""
 
     def __init__(self, home: Path) -> None:
         options = StackOptions(
             home=home,
-            processes=("worker-embed", "worker-network"),
+            processes=_PROCESSES,
             env={"LOG_FORMAT": "json", "VECTOR_SERVICE_PORT": "0", "FLOWER_PORT": "0"},
         )
         self._home = home
@@ -54,8 +55,17 @@ class PipelineUnderTest:
 
     def __enter__(self) -> PipelineUnderTest:
         self._stack.__enter__()
-        self._stack.wait_until_ready(limit_s=180)
-        self.settings = Settings(**{name.lower(): value for name, value in self._stack.env.items()})
+        try:
+            self._connect()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def _connect(self) -> None:
+        for name in _PROCESSES:
+            self._stack.wait_until_running(name, limit_s=120)
+        self.settings = Settings.model_validate({name.lower(): value for name, value in self._stack.env.items()})
         self.database = Database(self.settings.database_url.get_secret_value())
         self.store = VectorStore(self.settings, timeout_s=60)
         self.repository = JobRepository(self.database)
@@ -76,7 +86,6 @@ class PipelineUnderTest:
             hints=HintSender(create_celery(self.settings)),
         )
         self._wait_for_worker()
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.database.close()
