@@ -9,14 +9,16 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from threading import Lock
 
-from core.errors import ServiceError
+from core.errors import DependencyUnavailableError
+from core.log import Event, Log
 
 CHECK_TIMEOUT_S = 1.5
+_log = Log("health")
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Something that raises a ServiceError when it is away. `required`: without it no search can be answered."""
+    """Something that raises when it is away. `required`: without it no search can be answered."""
 
     run: Callable[[], None]
     required: bool = True
@@ -75,7 +77,7 @@ class HealthChecker:
         with self._lock:
             running = self._running.get(name)
             if running is None or running.done():
-                running = self._running[name] = self._pool.submit(_run, self._checks[name])
+                running = self._running[name] = self._pool.submit(_run, name, self._checks[name])
             return running
 
     def _collect(self, name: str, future: Future[tuple[str | None, float]], deadline: float) -> CheckResult:
@@ -87,11 +89,19 @@ class HealthChecker:
         return CheckResult(reason is None, required, ms if reason is None else None, reason)
 
 
-def _run(check: Check) -> tuple[str | None, float]:
+def _run(name: str, check: Check) -> tuple[str | None, float]:
     """Why the check failed, None when it did not, and how long it took in milliseconds."""
     started = time.perf_counter()
     try:
         check.run()
-    except ServiceError as error:
-        return str(error), 0.0
+    except Exception as error:  # a report of what is away must not fall over what it finds
+        _log.warning(Event.DEPENDENCY_UNAVAILABLE, dependency=name, reason=str(error))
+        return _show(error), 0.0
     return None, round((time.perf_counter() - started) * 1_000, 2)
+
+
+def _show(error: Exception) -> str:
+    """The reason for everybody. Addresses and ports are for the log."""
+    return (
+        f"{error.dependency} does not answer" if isinstance(error, DependencyUnavailableError) else type(error).__name__
+    )

@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from core.errors import DeadlineExceededError, OverloadedError, ServiceError
+from core.errors import DeadlineExceededError, OverloadedError, ServiceError, TransientError
 from core.log import Event, Log
 
 K = TypeVar("K", bound=Hashable)
@@ -48,8 +48,9 @@ class Dispatcher(Generic[K, V]):
     """Hands each thread the value of its key. Equal keys that wait at the same time are asked for once.
 
     `call` gets distinct keys, at most `batch_max`, and the seconds until the last of their waiters gives up; it returns
-    their values in order. What it raises reaches exactly the threads that waited for that batch. It runs on one thread,
-    which starts at the first `get`, so after any fork of the web server.
+    their values in order. What it raises reaches exactly the threads that waited for that batch. Unless it is transient,
+    the keys are asked for one by one first, so that a bad key fails alone. `call` runs on one thread, which starts at
+    the first `get`, so after any fork of the web server.
     """
 
     def __init__(
@@ -138,7 +139,7 @@ class Dispatcher(Generic[K, V]):
                     batch[key] = entry
                 else:
                     self._expired += 1
-            self._in_flight = batch
+            self._in_flight = dict(batch)
             if batch:
                 self._calls += 1
                 self._keys += len(batch)
@@ -151,6 +152,10 @@ class Dispatcher(Generic[K, V]):
             values = self._ask(list(batch), max(timeout_s, 0.001))
         except Exception as error:  # whatever it is, it belongs to those who wait, and the thread must live on
             _log.warning(Event.QUERY_BATCH_FAILED, dispatcher=self._name, keys=len(batch), reason=type(error).__name__)
+            if len(batch) > 1 and not isinstance(error, TransientError):
+                for key, entry in batch.items():
+                    self._answer({key: entry})
+                return
             self._release(batch)
             for entry in batch.values():
                 _finish(entry, error=error)
@@ -168,8 +173,8 @@ class Dispatcher(Generic[K, V]):
     def _release(self, batch: dict[K, _Entry[V]]) -> None:
         """From here on an equal key is a new question."""
         with self._changed:
-            if self._in_flight is batch:
-                self._in_flight = {}
+            for key in batch:
+                del self._in_flight[key]
 
 
 def _finish(entry: _Entry[V], *, value: V | None = None, error: BaseException | None = None) -> None:

@@ -14,7 +14,7 @@ import httpx
 from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
-from core.errors import ConflictError, DependencyUnavailableError
+from core.errors import ConflictError, DependencyUnavailableError, PermanentError, ServiceError
 from core.settings import Settings
 from storage.vectors.schema import PAYLOAD_INDEXES, build_sparse_config, build_vectors_config
 
@@ -22,6 +22,8 @@ from storage.vectors.schema import PAYLOAD_INDEXES, build_sparse_config, build_v
 UPSERT_POINTS = 128
 SCROLL_POINTS = 500
 _RETRYABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504})
+# A wrong key is mended without us, and until then Qdrant is of no use to anybody.
+_LOCKED_OUT_STATUS = frozenset({401, 403})
 T = TypeVar("T")
 
 
@@ -31,6 +33,12 @@ class PointsMissingError(ConflictError):
 
 class AlreadyThereError(ConflictError):
     """Another process was faster to create the same thing."""
+
+
+class RequestRefusedError(PermanentError):
+    """Qdrant understood a request and refused it: it would refuse it again."""
+
+    code = "request-refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,19 +206,24 @@ class VectorStore:
         try:
             return action()
         except UnexpectedResponse as error:
-            if error.status_code in _RETRYABLE_STATUS:
-                raise DependencyUnavailableError("qdrant", f"status {error.status_code}") from error
-            if error.status_code == 404:
-                raise PointsMissingError(str(error)) from error
-            if error.status_code == 409:
-                raise AlreadyThereError(str(error)) from error
-            raise
+            raise _translate(error) from error
         except ResponseHandlingException as error:
-            if isinstance(error.source, httpx.HTTPError):
-                raise DependencyUnavailableError("qdrant", type(error.source).__name__) from error
-            raise
+            # No answer, or one that is not Qdrant's.
+            raise DependencyUnavailableError("qdrant", type(error.source).__name__) from error
         except (httpx.HTTPError, ConnectionError) as error:
             raise DependencyUnavailableError("qdrant", type(error).__name__) from error
 
 
-__all__ = ["ApiException", "CollectionState", "PointsMissingError", "VectorStore"]
+def _translate(error: UnexpectedResponse) -> ServiceError:
+    """What an answer that is no success means to us."""
+    status = error.status_code
+    if status in _LOCKED_OUT_STATUS:
+        return DependencyUnavailableError("qdrant", f"status {status}: QDRANT_API_KEY is wrong or missing")
+    if status is None or status in _RETRYABLE_STATUS:
+        return DependencyUnavailableError("qdrant", f"status {status}")
+    if status == 404:
+        return PointsMissingError(str(error))
+    return AlreadyThereError(str(error)) if status == 409 else RequestRefusedError(str(error))
+
+
+__all__ = ["ApiException", "CollectionState", "PointsMissingError", "RequestRefusedError", "VectorStore"]

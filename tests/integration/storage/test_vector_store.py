@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from qdrant_client import models
@@ -14,7 +16,7 @@ from core.settings import Settings
 from core.vectors import TITLE_VECTORS, Priority, VectorSource
 from embedded.services import EmbeddedServices
 from storage.vectors.schema import PAYLOAD_INDEXES, build_sparse_config, build_vectors_config, get_search_ef
-from storage.vectors.store import PointsMissingError, VectorStore
+from storage.vectors.store import PointsMissingError, RequestRefusedError, VectorStore
 
 _DIMENSION = 8
 _HNSW = {Priority.HIGH: (64, 256), Priority.MEDIUM: (48, 200), Priority.LOW: (32, 128)}
@@ -194,6 +196,36 @@ def test_the_state_tells_points_and_graph(store: VectorStore, collection: str) -
     store.set_indexing(collection, enabled=True)
     info = store._client.get_collection(collection)
     assert info.config.optimizer_config.indexing_threshold == Settings(_env_file=None).indexing_threshold_kb
+
+
+def test_what_qdrant_refuses_is_an_error_of_ours(store: VectorStore, collection: str) -> None:
+    """A request that Qdrant understood and refused is permanent, and says why."""
+    wrong = models.QueryRequest(query=[0.5], using="title_vector", limit=1)
+    with pytest.raises(RequestRefusedError, match="400"):
+        store.query_batch(collection, [wrong])
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_wrong_key_counts_as_qdrant_away(status: int) -> None:
+    """The error names Qdrant and the setting, so that health reports it and a search answers 503."""
+
+    class Refusing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Refusing) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        locked = VectorStore(Settings(_env_file=None, qdrant_url=f"http://127.0.0.1:{server.server_port}"))
+        with pytest.raises(DependencyUnavailableError, match="QDRANT_API_KEY"):
+            locked.ping()
+        locked.close()
+        thread.join()
 
 
 def test_an_absent_qdrant_is_named(collection: str, store: VectorStore, fresh_services: EmbeddedServices) -> None:

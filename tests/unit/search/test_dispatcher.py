@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from core.errors import DeadlineExceededError, OverloadedError, ServiceError
+from core.errors import DeadlineExceededError, DependencyUnavailableError, OverloadedError, ServiceError
 from search.dispatcher import Dispatcher
 
 
@@ -170,19 +170,36 @@ def test_the_call_is_told_how_long_anybody_waits(build: Callable[..., Dispatcher
     assert 0 < gate.timeouts[0] <= 3.0
 
 
-def test_a_failure_reaches_exactly_its_batch(
+def test_a_bad_key_fails_alone(
     build: Callable[..., Dispatcher[int, int]], gate: Gate, pool: ThreadPoolExecutor
 ) -> None:
-    """The threads of a failed batch get its error, those of the next get values: the dispatcher lives on."""
-    dispatcher = build(batch_max=2)
-    first, rest = ask_behind_a_shut_gate(dispatcher, gate, pool, [-1, 2])
-    later = pool.submit(dispatcher.get, 3, timeout_s=10)
+    """Strangers that shared a batch with it get their values, and the dispatcher lives on."""
+    dispatcher = build(batch_max=3)
+    first, (bad, *rest) = ask_behind_a_shut_gate(dispatcher, gate, pool, [-1, 2, 3])
+    later = pool.submit(dispatcher.get, 4, timeout_s=10)
     gate.open.set()
     assert first.result(10) == 2_000
+    with pytest.raises(ValueError, match="a negative key"):
+        bad.result(10)
+    assert [future.result(10) for future in (*rest, later)] == [4, 6, 8]
+    assert gate.batches == [[1_000], [-1, 2, 3], [-1], [2], [3], [4]]
+
+
+def test_an_outage_reaches_the_whole_batch(gate: Gate, pool: ThreadPoolExecutor) -> None:
+    """A server that is away is not asked again for each key: all who waited for the batch get its error."""
+
+    def fail(keys: list[int], timeout_s: float) -> list[int]:
+        gate(keys, timeout_s)
+        raise DependencyUnavailableError("qdrant", "away")
+
+    dispatcher = Dispatcher(fail, batch_max=4, queue_max=4, name="test")
+    _, rest = ask_behind_a_shut_gate(dispatcher, gate, pool, [1, 2])
+    gate.open.set()
     for future in rest:
-        with pytest.raises(ValueError, match="a negative key"):
+        with pytest.raises(DependencyUnavailableError):
             future.result(10)
-    assert later.result(10) == 6
+    assert gate.batches == [[1_000], [1, 2]]
+    dispatcher.close()
 
 
 def test_a_call_that_loses_values_is_an_error() -> None:
