@@ -126,7 +126,7 @@ def parse_filters(given: Sequence[str]) -> dict[str, Any]:
 
 def build_table(answer: dict[str, Any]) -> Table:
     """The results, two lines each at most: what is short in columns, and as much synopsis as the terminal is wide."""
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, title_justify="left", title_style="bold")
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, title_justify="left", title_style="bold")
     table.add_column("", no_wrap=True, justify="right", style="dim")
     # The only one that may wrap is the one that is made narrower, and its texts are cut instead.
     table.add_column("Title", ratio=1)
