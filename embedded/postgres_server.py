@@ -40,6 +40,9 @@ _OPTIONS = (
     "log_line_prefix=%m [%p] ",
     "timezone=UTC",
     "log_timezone=UTC",
+    # After kill -9 each file of the cluster is synced before anything else. One call for the whole disk takes 0.2 s
+    # where a call for each of 19,000 files (60 databases) takes 2.6 s. Only Linux has it.
+    *(("recovery_init_sync_method=syncfs",) if sys.platform == "linux" else ()),
 )
 
 
