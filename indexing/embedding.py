@@ -1,8 +1,8 @@
 """Embed and index a chunk of titles: claim, prepare, encode, write, record.
 
-The order of writes is the safety rule: points are durable in Qdrant first, then the ledger and the stage rows change
-in one Postgres transaction. A process that dies anywhere in between leaves leases that run out, and the same
-points are written again to the same ids.
+The order of writes is the safety rule: the ledger stops vouching for what is about to change, points become durable
+in Qdrant, then the ledger and the stage rows change in one Postgres transaction. A process that dies anywhere in
+between leaves leases that run out, and the same points are written again to the same ids.
 """
 
 from __future__ import annotations
@@ -232,6 +232,9 @@ class EmbeddingService:
     def _write(self, run: _Run, prepared: Sequence[PreparedTitle], vectors: Sequence[Vectors]) -> None:
         kept = [(title, made) for title, made in zip(prepared, vectors, strict=True) if not title.title.excluded]
         excluded = [title.title.slug for title in prepared if title.title.excluded]
+        self._ledger.distrust(
+            run.collection, {title.title.slug: title.touched for title, _ in kept if not title.is_new}
+        )
         try:
             self._write_points(run.collection, kept, excluded)
         except PointsMissingError as error:

@@ -16,7 +16,10 @@ from storage.database.titles import StoredTitle
 
 @dataclass(frozen=True, slots=True)
 class PreparedTitle:
-    """A title with the texts of those vectors that changed, and the names of those that it no longer has."""
+    """A title with the texts of those vectors that changed, and the names of those that it no longer has.
+
+    `touched` names both: the vectors in which the point and the ledger may differ until the ledger is written.
+    """
 
     title: StoredTitle
     entry: LedgerEntry
@@ -25,6 +28,7 @@ class PreparedTitle:
     lexical_text: str | None
     features: dict[str, float] | None
     removed: tuple[str, ...]
+    touched: frozenset[str] = frozenset()
 
     @property
     def vectors(self) -> frozenset[str]:
@@ -57,6 +61,7 @@ def prepare_title(
             hashes[METADATA_VECTOR] = hash_passage(described, recipes.metadata.fingerprint)
     before = known.passages if known else {}
     changed = {name for name, value in hashes.items() if before.get(name) != value}
+    removed = set(before) - set(hashes)
     return PreparedTitle(
         title=title,
         entry=LedgerEntry(title.slug, title.content_hash, hashes),
@@ -64,7 +69,8 @@ def prepare_title(
         texts={name: texts for name, texts in passages.items() if name in changed},
         lexical_text=lexical_text if LEXICAL_VECTOR in changed else None,
         features=features if METADATA_VECTOR in changed else None,
-        removed=tuple(sorted(set(before) - set(hashes))),
+        removed=tuple(sorted(removed)),
+        touched=frozenset(changed | removed),
     )
 
 

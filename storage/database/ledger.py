@@ -1,15 +1,16 @@
 """The embedding ledger: what each point was made from, written after Qdrant has it on disk.
 
 A row may be missing for a point that exists (the process died in between: it is written again, to the same id).
-A row never exists for a point that was not written.
+A row never exists for a point that was not written. Before a point is changed in parts its row says so (`distrust`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from storage.database.models import embedding_ledger, titles
@@ -73,6 +74,22 @@ class LedgerRepository:
             )
         self.forget(connection, collection, outdated)
         return outdated
+
+    def distrust(self, collection: str, vectors: Mapping[str, Iterable[str]]) -> None:
+        """These vectors of these titles are about to change, and all their payloads: believe them no more.
+
+        In a transaction of its own, before Qdrant is told. If the process dies before `record`, whatever document the
+        title has by then is compared with a blank hash and written, even if it is the one from before.
+        """
+        statement = text("""
+            UPDATE embedding_ledger l SET document_hash = '', passages = l.passages || CAST(m.blanks AS jsonb)
+            FROM unnest(CAST(:slugs AS text[]), CAST(:blanks AS text[])) AS m(slug, blanks)
+            WHERE l.collection = :collection AND l.slug = m.slug
+        """)
+        if vectors:
+            blanks = [json.dumps(dict.fromkeys(names, "")) for names in vectors.values()]
+            with self._database.begin() as connection:
+                connection.execute(statement, {"collection": collection, "slugs": list(vectors), "blanks": blanks})
 
     def forget(self, connection: Connection, collection: str, slugs: Sequence[str]) -> None:
         """Remove entries, so that these titles are written in full again."""

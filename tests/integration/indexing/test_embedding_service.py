@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import stamina
 
+from core.document import AnimeDocument, content_hash
 from core.errors import DependencyUnavailableError
 from core.identity import point_id
 from embedded.services import EmbeddedServices
@@ -256,6 +258,37 @@ def test_dying_between_qdrant_and_postgres_does_no_harm(
     pipeline.deliver()
     assert pipeline.job_repository.get(job_id).state is JobState.COMPLETED
     assert pipeline.stored_points() == expected_points(40)
+
+
+def test_dying_in_a_partial_update_leaves_no_vector_of_a_version_that_is_gone(
+    pipeline: Any, make_documents: Documents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Changed, its worker dead before the ledger, changed back: the index holds the title's first text again."""
+    [document] = make_documents(1)
+    pipeline.import_documents([document])
+    pipeline.index()
+    [before] = pipeline.store.retrieve(pipeline.alias, [point_id("title-number-0")], with_vectors=True)
+    pipeline.import_documents([{**document, "synopsis": "A mistake.", "awards": ["Best mistake"], "scored_by": 1}])
+    job_id = pipeline.start_job()
+
+    def die(*_: Any) -> list[str]:
+        raise _KilledError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline.ledger, "record", die)
+        with pytest.raises(_KilledError):
+            pipeline.deliver()
+    pipeline.job_repository.cancel(job_id)
+    pipeline.execute(
+        "UPDATE titles SET document = CAST(:document AS jsonb), content_hash = :hash",
+        document=json.dumps(before_document := AnimeDocument.model_validate(document).to_json()),
+        hash=content_hash(before_document),
+    )
+    job, _ = pipeline.index()
+    [after] = pipeline.store.retrieve(pipeline.alias, [point_id("title-number-0")], with_vectors=True)
+    assert job.state is JobState.COMPLETED and job.message is None
+    assert after.payload == before.payload and set(after.vector) == set(before.vector)
+    assert after.vector["title_vector"] == before.vector["title_vector"]
 
 
 def test_a_failing_commit_is_tried_title_by_title(
