@@ -92,7 +92,9 @@ def build_table(state: StackState) -> Table:
     word = "ready" if state.ready else state.phase.value
     # So narrow that it fits into 80 columns, which is also what is taken when the output is no terminal.
     title = f"Anime Vector Service: {word}"
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, title=title, title_justify="left")
+    table = Table(
+        box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False, title=title, title_justify="left"
+    )
     for column in ("process", "state", "address", "pid", "restarts"):
         table.add_column(column, overflow="fold")
     for name, entry in state.services.items():
