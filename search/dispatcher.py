@@ -48,9 +48,9 @@ class Dispatcher(Generic[K, V]):
     """Hands each thread the value of its key. Equal keys that wait at the same time are asked for once.
 
     `call` gets distinct keys, at most `batch_max`, and the seconds until the last of their waiters gives up; it returns
-    their values in order. What it raises reaches exactly the threads that waited for that batch. Unless it is transient,
-    the keys are asked for one by one first, so that a bad key fails alone. `call` runs on one thread, which starts at
-    the first `get`, so after any fork of the web server.
+    their values in order. What it raises reaches exactly the threads that waited for that batch. Unless it is
+    transient, the keys are asked for one by one first, so that a bad key fails alone. `call` runs on one thread, which
+    starts at the first `get`, so after any fork of the web server.
     """
 
     def __init__(
