@@ -26,6 +26,9 @@ from storage.database.titles import TitleRepository
 from storage.vectors.store import VectorStore
 
 _PROBE_TIMEOUT_S = 1.0
+# What Postgres is asked while somebody waits for a title or a search, and for a job.
+_LOOKUP_TIMEOUT_S = 2
+_JOBS_TIMEOUT_S = 10
 
 
 @dataclass(frozen=True)
@@ -40,23 +43,27 @@ class ApiServices:
     store: VectorStore
     hints: HintSender
     health: HealthChecker
-    database: Database
+    databases: tuple[Database, ...]
 
     def close(self) -> None:
         """Let waiting requests go and close what was opened."""
         self.search.close()
         self.health.close()
         self.store.close()
-        self.database.close()
+        for database in self.databases:
+            database.close()
 
 
 def build_services(settings: Settings, *, encoder: QueryEncoder | None = None) -> ApiServices:
     """The services over the servers that the settings name. `encoder` replaces the query worker, for tests."""
-    database = Database(settings.database_url.get_secret_value())
-    cache, store = Cache(settings), VectorStore(settings)
-    jobs, titles = JobRepository(database), TitleRepository(database)
+    lookups = _open_database(settings, timeout_s=_LOOKUP_TIMEOUT_S)
+    jobs = _open_database(settings, timeout_s=_JOBS_TIMEOUT_S)
+    cache, store, titles = Cache(settings), VectorStore(settings), TitleRepository(lookups)
     live = LiveIndexReader(
-        GenerationRepository(database), jobs, alias=settings.qdrant_collection_name, lease_s=settings.lease_s
+        GenerationRepository(lookups),
+        JobRepository(lookups),
+        alias=settings.qdrant_collection_name,
+        lease_s=settings.lease_s,
     )
     return ApiServices(
         settings=settings,
@@ -69,13 +76,18 @@ def build_services(settings: Settings, *, encoder: QueryEncoder | None = None) -
             retrieval=_build_retrieval(settings, store),
         ),
         live=live,
-        jobs=jobs,
+        jobs=JobRepository(jobs),
         titles=titles,
         store=store,
         hints=HintSender(create_celery(settings)),
-        health=_build_health(settings, database, cache),
-        database=database,
+        health=_build_health(settings, lookups, cache),
+        databases=(lookups, jobs),
     )
+
+
+def _open_database(settings: Settings, *, timeout_s: int) -> Database:
+    url = settings.database_url.get_secret_value()
+    return Database(url, connect_timeout_s=min(timeout_s, 3), answer_timeout_s=timeout_s)
 
 
 def _build_embedding(settings: Settings, encoder: QueryEncoder) -> Dispatcher[str, EncodedQuery]:

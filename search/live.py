@@ -48,10 +48,11 @@ class LiveIndexReader:
         self._lease_s = lease_s
         self._lock = threading.Lock()
         self._known: LiveIndex | None = None
+        self._failure: DependencyUnavailableError | None = None
         self._checked_at = float("-inf")
 
     def get(self) -> LiveIndex:
-        """Raises NothingIndexedError before the first generation is live."""
+        """Raises NothingIndexedError before the first generation is live, and DependencyUnavailableError."""
         age_s = time.monotonic() - self._checked_at
         # One thread asks, the others go on with what is known; without anything known they all wait for it.
         if age_s > REFRESH_S and self._lock.acquire(blocking=self._known is None):
@@ -60,9 +61,11 @@ class LiveIndexReader:
                     self._refresh()
             finally:
                 self._lock.release()
-        if (known := self._known) is None:
-            raise NothingIndexedError("nothing is indexed yet: import a catalogue and run an index job first")
-        return known
+        if (known := self._known) is not None:
+            return known
+        if (failure := self._failure) is not None:
+            raise failure.with_traceback(None)
+        raise NothingIndexedError("nothing is indexed yet: import a catalogue and run an index job first")
 
     def peek(self) -> LiveIndex | None:
         """What is known and fresh, without asking anybody."""
@@ -75,10 +78,10 @@ class LiveIndexReader:
     def _refresh(self) -> None:
         try:
             # Assigned once: the threads that do not wait never see anything half-read.
-            self._known = self._read()
+            self._known, self._failure = self._read(), None
         except DependencyUnavailableError as error:
-            if self._known is None:
-                raise
+            # Remembered for those who waited meanwhile: they need not find it out one after the other.
+            self._failure = error
             _log.warning(Event.DEPENDENCY_UNAVAILABLE, dependency=error.dependency, reason=error.reason)
         self._checked_at = time.monotonic()
 

@@ -102,8 +102,9 @@ class Database:
 
 def _add_statement_timeout(url: str, timeout_s: float) -> str:
     """The options of the address, with ours behind them."""
-    given = make_url(url).query.get("options", "")
-    return f"{given if isinstance(given, str) else ' '.join(given)} -c statement_timeout={round(timeout_s * 1_000)}".strip()
+    given = make_url(url).query.get("options", ())
+    options = [given] if isinstance(given, str) else [*given]
+    return " ".join([*options, f"-c statement_timeout={round(timeout_s * 1_000)}"])
 
 
 def _first_line(error: DBAPIError) -> str:

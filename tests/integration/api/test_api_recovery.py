@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psutil
 import pytest
 from flask.testing import FlaskClient
 
@@ -147,6 +148,29 @@ def test_without_postgres_searches_go_on(client: FlaskClient, fresh_services: Em
     fresh_services.start("postgres")
     wait_for(lambda: client.get("/api/v1/jobs").status_code == 200)
     expect_recovery(client)
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_hanging_postgres_holds_nobody(client: FlaskClient, index: Any, fresh_services: EmbeddedServices) -> None:
+    """It accepts and says nothing: titles and jobs are a 503 that names it, searches go on with what is known."""
+    assert ask(client).status_code == 200
+    stranger: ApiServices = build_services(index.settings)
+    postgres = psutil.Process(fresh_services.pids["postgres"])
+    family = [postgres, *postgres.children(recursive=True)]
+    for process in family:
+        process.suspend()
+    try:
+        started = time.monotonic()
+        expect_away(client.get("/api/v1/search/by-id/x"), "postgres")
+        expect_away(ask(create_app(stranger).test_client()), "postgres")
+        assert ask(client).status_code == 200
+        expect_unready(client, "postgres")
+        assert time.monotonic() - started < 2 * PATIENCE_S
+    finally:
+        for process in family:
+            process.resume()
+    expect_recovery(client)
+    stranger.close()
 
 
 @pytest.mark.usefixtures("worker")

@@ -75,6 +75,15 @@ def test_while_postgres_is_away_the_last_known_stands(reader: LiveIndexReader, r
         LiveIndexReader(fake, fake, alias="anime", lease_s=60).get()
 
 
+def test_an_outage_is_found_out_once(reader: LiveIndexReader, repositories: Repositories) -> None:
+    """With nothing known and Postgres away, only the first of many searches waits for it."""
+    repositories.away = True
+    for _ in range(10):
+        with pytest.raises(DependencyUnavailableError):
+            reader.get()
+    assert repositories.reads == 1
+
+
 def test_before_the_first_generation(reader: LiveIndexReader, repositories: Repositories) -> None:
     """Nothing live is an error that says so, and ends when something is."""
     repositories.collection = None
