@@ -6,11 +6,14 @@ import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from string import Template
 
 from core.errors import ConfigurationError
 
 _LINE = re.compile(r"^(?P<name>[A-Za-z0-9_-]+):\s*(?P<command>\S.*)$")
+# $NAME, ${NAME} and ${NAME:-default} as in a shell, and $$ for a dollar; the rest of its language is refused.
+_VARIABLE = re.compile(
+    r"\$(?:(?P<plain>[A-Za-z_]\w*)|\{(?P<braced>[A-Za-z_]\w*)(?::-(?P<default>[^{}$]*))?\}|(?P<dollar>\$)|)"
+)
 # A step that platforms run before the new processes start.
 RELEASE = "release"
 
@@ -38,13 +41,24 @@ def load_procfile(path: Path) -> dict[str, str]:
 
 
 def build_command(line: str, *, env: Mapping[str, str]) -> tuple[str, ...]:
-    """The words of a command line with $VARIABLES filled in; a value with spaces stays one word.
+    """The words of a command line with variables filled in as a shell does; a value with spaces stays one word.
 
     Raises ConfigurationError for a variable that is not set.
     """
     try:
-        return tuple(Template(word).substitute(env) for word in shlex.split(line))
+        return tuple(_VARIABLE.sub(lambda found: _get_value(found, env), word) for word in shlex.split(line))
     except KeyError as error:
         raise ConfigurationError(f"the Procfile uses ${error.args[0]}, which is not set") from error
     except ValueError as error:
         raise ConfigurationError(f"Procfile: {error} in {line!r}") from error
+
+
+def _get_value(found: re.Match[str], env: Mapping[str, str]) -> str:
+    if found["dollar"]:
+        return "$"
+    name = found["plain"] or found["braced"]
+    if name is None:
+        raise ValueError("a $ that begins no variable")
+    if found["default"] is not None:
+        return env.get(name) or found["default"]
+    return env[name]

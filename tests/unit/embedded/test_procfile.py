@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,20 @@ def test_model_workers_have_a_queue_of_their_own_and_do_not_fork() -> None:
     assert "-Q query " in lines["worker-query"]
     assert "-Q embed " in lines["worker-embed"]
     assert all("--pool solo" in lines[name] for name in ("worker-query", "worker-embed"))
+
+
+@pytest.mark.parametrize(("env", "word"), [({}, "5555"), ({"FLOWER_PORT": ""}, "5555"), ({"FLOWER_PORT": "7"}, "7")])
+def test_a_default_stands_in_for_what_is_not_set(env: dict[str, str], word: str) -> None:
+    """`${NAME:-default}` means what it means to a shell: unset and empty are the same."""
+    assert build_command("flower --port=${FLOWER_PORT:-5555}", env=env) == ("flower", f"--port={word}")
+
+
+@pytest.mark.parametrize("env", [{}, {"AVS_HOME": "/some place", "FLOWER_PORT": "7"}])
+def test_each_line_is_complete_where_nothing_is_exported_and_reads_the_same_to_a_shell(env: dict[str, str]) -> None:
+    """A platform runs the lines through a shell, perhaps without our variables; both get the same words."""
+    for line in load_procfile(ROOT / "Procfile").values():
+        quoted = line.replace("${AVS_HOME:-.}/beat-schedule", '"${AVS_HOME:-.}/beat-schedule"')
+        shell = subprocess.run(
+            ["sh", "-c", f"printf '%s\\n' {quoted}"], env=env, capture_output=True, text=True, check=True
+        )
+        assert tuple(shell.stdout.splitlines()) == build_command(line, env=env)
