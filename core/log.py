@@ -60,7 +60,10 @@ class Log:
 
 
 def configure_logging(settings: Settings) -> None:
-    """Set up structlog once a process. Standard library loggers pass through the same renderer."""
+    """Set up structlog once a process: JSON lines or a console's, on stderr.
+
+    Standard library loggers (Celery's, gunicorn's) keep the handlers and the format that their programs give them.
+    """
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
     level = logging.DEBUG if settings.debug else getattr(logging, settings.log_level)
     shared: list[Any] = [
