@@ -27,10 +27,11 @@ class GenerationService:
         self._store = store
         self._alias = alias
 
-    def ensure(self, recipes: RecipeSet) -> Generation:
+    def ensure(self, recipes: RecipeSet, *, idle_s: float) -> Generation:
         """The generation of these recipes, with its collection; made if there is none.
 
-        The first generation of all goes live at once, since there is nothing better to search in.
+        The first generation of all goes live at once, since there is nothing better to search in. If these are the
+        recipes of the live one, an attempt at others on which no job got on for `idle_s` seconds is given up.
         """
         generation, is_new = self._generations.find_or_create(self._alias, recipes)
         if is_new:
@@ -38,19 +39,29 @@ class GenerationService:
         self.ensure_collection(generation)
         if self._generations.get_live(self._alias) is None:
             self.go_live(generation)
+        self.retire_abandoned(recipes, idle_s=idle_s)
         return generation
 
-    def get_target(self) -> Generation:
-        """Where jobs write to: the newest generation that is building, else the live one."""
-        for generation in self._generations.list_all(self._alias):
-            if generation.state is not GenerationState.RETIRED:
-                return generation
-        raise NoGenerationError("no embedding worker has started yet", retry_after_s=5)
+    def retire_abandoned(self, recipes: RecipeSet, *, idle_s: float) -> None:
+        """If these are the live recipes: give up attempts at others that nobody carries on, so that jobs come back."""
+        live = self._generations.get_live(self._alias)
+        if live is not None and live.recipes.fingerprint == recipes.fingerprint:
+            self._generations.retire_abandoned(self._alias, idle_s=idle_s)
+
+    def get_target(self, preferred: str | None = None) -> Generation:
+        """Where a job writes to: where it began (`preferred`) until that is retired, else the newest generation."""
+        usable = [one for one in self._generations.list_all(self._alias) if one.state is not GenerationState.RETIRED]
+        if not usable:
+            raise NoGenerationError("no embedding worker has started yet", retry_after_s=5)
+        return next((one for one in usable if one.collection == preferred), usable[0])
 
     def is_made_by(self, collection: str, recipes: RecipeSet) -> bool:
-        """True if the collection is one of ours and holds vectors of these recipes."""
-        known = self._generations.list_all(self._alias)
-        return any(one.collection == collection and one.recipes.fingerprint == recipes.fingerprint for one in known)
+        """True if the collection is one of ours, in use, and holds vectors of these recipes."""
+        return any(
+            one.collection == collection and one.recipes.fingerprint == recipes.fingerprint
+            for one in self._generations.list_all(self._alias)
+            if one.state is not GenerationState.RETIRED
+        )
 
     def go_live(self, generation: Generation) -> None:
         """Move the alias in one step. Qdrant first: Postgres then says what searches already see."""

@@ -89,10 +89,10 @@ class JobService:
     def enqueue(self, job_id: uuid.UUID) -> int:
         """Store a row for each stale title and send hints; returns how many titles."""
         job = self._jobs.get(job_id)
-        target = self._generations.get_target()
+        target = self._generations.get_target(job.collection)
         count = self._stages.enqueue_stale(job_id, target.collection, slugs=self._wanted_slugs(job))
-        self._jobs.mark_enqueued(job_id)
-        if count == 0:
+        self._jobs.mark_enqueued(job_id, target.collection)
+        if self._stages.count_open(job_id) == 0:
             self.finish(job_id)
             return 0
         self._generations.ensure_collection(target)
@@ -137,7 +137,10 @@ class JobService:
         job = self._jobs.get(job_id)
         if job.is_closed or not job.enqueued or self._stages.count_open(job_id):
             return False
-        target = self._generations.get_target()
+        target = self._generations.get_target(job.collection)
+        if self._is_diverted(job, target):
+            self.enqueue(job_id)
+            return False
         lost = self._find_lost_titles(target)
         if lost:
             self._ledger.forget_now(target.collection, lost)
@@ -149,6 +152,11 @@ class JobService:
             self._generations.go_live(target)
         self._close(job_id)
         return True
+
+    @staticmethod
+    def _is_diverted(job: Job, target: Generation) -> bool:
+        """True if the collection that the job wrote to has been retired: what it lacks goes to the next one."""
+        return job.collection is not None and job.collection != target.collection
 
     def _close(self, job_id: uuid.UUID) -> None:
         progress = self._jobs.get_progress(self._jobs.get(job_id))
@@ -177,7 +185,7 @@ class JobService:
         resent = 0
         queue_is_empty = self._hints.queue_length(QUEUE_EMBED) == 0
         for job in self._jobs.list_open():
-            if not job.enqueued:
+            if not job.enqueued or job.state is JobState.PENDING:
                 self._restart(job)
             elif not self._stages.count_open(job.id):
                 self._hints.send(TASK_FINISH_JOB, job_id=str(job.id))
@@ -189,7 +197,10 @@ class JobService:
     def _resend(self, job: Job) -> int:
         rows = self._stages.list_claimable(job.id)
         if rows:
-            self._send_chunks(job.id, rows, self._generations.get_target())
+            target = self._generations.get_target(job.collection)
+            if self._is_diverted(job, target):
+                return self.enqueue(job.id)
+            self._send_chunks(job.id, rows, target)
             _log.info(Event.ROWS_RESENT, job_id=str(job.id), rows=len(rows))
         return len(rows)
 
@@ -198,7 +209,7 @@ class JobService:
         is_silent = datetime.now(UTC) - last_sign > _SILENT
         if job.state is JobState.RUNNING and not is_silent:
             return
-        if job.params.get("source") == "cli" and job.kind == KIND_IMPORT:
+        if job.params.get("source") == "cli" and job.kind == KIND_IMPORT and not job.enqueued:
             if is_silent:
                 message = "the importing command stopped half-way; what it stored is kept: run it again"
                 self._jobs.close(job.id, JobState.FAILED, message=message)

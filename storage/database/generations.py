@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Connection, Row, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from core.recipe import EmbeddingRecipe, RecipeSet
-from storage.database.models import GenerationState, generations, model_versions
+from storage.database.models import GenerationState, JobState, Stage, generations, jobs, model_versions, stage_rows
 from storage.database.session import Database
 
 
@@ -40,6 +40,7 @@ class GenerationRepository:
     def find_or_create(self, alias: str, recipes: RecipeSet) -> tuple[Generation, bool]:
         """The generation of these recipes that is not retired, and whether this call made it.
 
+        One that was given up before it ever went live is taken up again: its ledger says what it holds.
         One process at a time, so that workers that start together share one. Collections are numbered by alias.
         """
         with self._database.begin() as connection:
@@ -48,8 +49,57 @@ class GenerationRepository:
             for one in known:
                 if one.recipes.fingerprint == recipes.fingerprint and one.state is not GenerationState.RETIRED:
                     return one, False
+            given_up = self._revive(connection, alias, recipes)
+            if given_up is not None:
+                return Generation(given_up, alias, GenerationState.BUILDING, recipes), False
             collection = f"{alias}_{recipes.fingerprint}_{len(known) + 1:03d}"
             return self.create(collection, alias=alias, recipes=recipes), True
+
+    def _revive(self, connection: Connection, alias: str, recipes: RecipeSet) -> str | None:
+        """The newest generation of these recipes that never went live is building again, and the newest of all."""
+        newest = (
+            select(generations.c.collection)
+            .where(generations.c.alias == alias, generations.c.recipes_fingerprint == recipes.fingerprint)
+            .where(generations.c.state == GenerationState.RETIRED, generations.c.live_at.is_(None))
+            .order_by(generations.c.created_at.desc())
+            .limit(1)
+        )
+        statement = (
+            update(generations)
+            .where(generations.c.collection == newest.scalar_subquery())
+            .values(state=GenerationState.BUILDING, created_at=func.now())
+            .returning(generations.c.collection)
+        )
+        return connection.execute(statement).scalar_one_or_none()
+
+    def retire_abandoned(self, alias: str, *, idle_s: float) -> list[str]:
+        """Give up generations that are building without a job that got on within `idle_s` seconds; returns their names.
+
+        What they hold stays, and a worker of their recipes takes them up again.
+        """
+        recent = func.now() - func.make_interval(0, 0, 0, 0, 0, 0, idle_s)
+        works = (
+            select(stage_rows.c.slug)
+            .where(stage_rows.c.job_id == jobs.c.id, stage_rows.c.stage == Stage.EMBED)
+            .where(or_(stage_rows.c.updated_at > recent, stage_rows.c.leased_until > func.now()))
+            .exists()
+        )
+        written_to = (
+            select(jobs.c.id)
+            .where(
+                jobs.c.collection == generations.c.collection, jobs.c.state.in_([JobState.PENDING, JobState.RUNNING])
+            )
+            .where(or_(jobs.c.heartbeat_at > recent, works))
+            .exists()
+        )
+        statement = (
+            update(generations)
+            .where(generations.c.alias == alias, generations.c.state == GenerationState.BUILDING, ~written_to)
+            .values(state=GenerationState.RETIRED)
+            .returning(generations.c.collection)
+        )
+        with self._database.begin() as connection:
+            return list(connection.execute(statement).scalars())
 
     def create(self, collection: str, *, alias: str, recipes: RecipeSet) -> Generation:
         """Record a generation that is being built; the same call again changes nothing."""

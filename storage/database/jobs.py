@@ -28,6 +28,7 @@ class Job:
     params: dict[str, Any]
     import_counts: dict[str, int]
     enqueued: bool
+    collection: str | None
     message: str | None
     created_at: datetime
     started_at: datetime | None
@@ -158,10 +159,11 @@ class JobRepository:
         total = {name: stored.get(name, 0) + counts.get(name, 0) for name in {*stored, *counts}}
         connection.execute(update(jobs).where(jobs.c.id == job_id).values(import_counts=total, heartbeat_at=func.now()))
 
-    def mark_enqueued(self, job_id: uuid.UUID) -> None:
-        """All rows of the job are stored: from here on it ends by itself."""
+    def mark_enqueued(self, job_id: uuid.UUID, collection: str) -> None:
+        """All rows of the job for this collection are stored: from here on it ends by itself."""
+        values = {"enqueued": True, "collection": collection, "heartbeat_at": func.now()}
         with self._database.begin() as connection:
-            connection.execute(update(jobs).where(jobs.c.id == job_id).values(enqueued=True, heartbeat_at=func.now()))
+            connection.execute(update(jobs).where(jobs.c.id == job_id).values(values))
 
     def close(self, job_id: uuid.UUID, state: JobState, *, message: str | None = None) -> bool:
         """End a job; False if it had ended before."""
@@ -273,6 +275,7 @@ def _to_job(row: Row[Any]) -> Job:
         params=row.params,
         import_counts=row.import_counts,
         enqueued=row.enqueued,
+        collection=row.collection,
         message=row.message,
         created_at=row.created_at,
         started_at=row.started_at,

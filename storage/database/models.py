@@ -84,6 +84,8 @@ titles = Table(
     Column("version", Integer, nullable=False, server_default=text("1")),
     _created(),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    # Who links to an id: the titles whose related_vector speaks of it.
+    Index("ix_titles_related", text("(document -> 'related_anime') jsonb_path_ops"), postgresql_using="gin"),
 )
 
 title_ids = Table(
@@ -105,6 +107,8 @@ jobs = Table(
     Column("import_counts", JSONB, nullable=False, server_default=text("'{}'")),
     # The job's rows are all there: only then may it be called complete.
     Column("enqueued", Boolean, nullable=False, server_default=text("false")),
+    # Where the job's titles are written to, from the moment that its rows exist.
+    Column("collection", Text),
     Column("message", Text),
     _created(),
     Column("started_at", DateTime(timezone=True)),
@@ -169,6 +173,10 @@ generations = Table(
     Column("text_fingerprint", Text, ForeignKey("model_versions.fingerprint"), nullable=False),
     Column("lexical_fingerprint", Text, ForeignKey("model_versions.fingerprint"), nullable=False),
     Column("metadata_fingerprint", Text, ForeignKey("model_versions.fingerprint"), nullable=False),
+    # Hash over the names, sizes and kinds of the collection's vectors; blank: made before layouts were recorded.
+    Column("layout", Text, nullable=False, server_default=""),
+    # Qdrant was told to build no graphs while jobs write.
+    Column("indexing_held", Boolean, nullable=False, server_default=text("false")),
     _created(),
     Column("live_at", DateTime(timezone=True)),
 )

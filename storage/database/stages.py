@@ -47,7 +47,8 @@ class StageRepository:
         """Give the job a row for each title whose point is not up to date; returns how many titles.
 
         Stale: never written to this collection, changed since, or excluded while its point is still there.
-        `enrich` and `download` have nothing to do yet and are recorded as skipped. Idempotent.
+        A row that is done is opened again if its title is stale: the job has moved to another collection, or the
+        title has changed. `enrich` and `download` have nothing to do yet and are recorded as skipped. Idempotent.
         """
         wanted = "AND t.slug = ANY(:slugs)" if slugs is not None else ""
         statement = text(f"""
@@ -59,7 +60,8 @@ class StageRepository:
                                ('embed', 'pending'), ('index', 'pending')) AS s(stage, state)
             WHERE ((NOT t.excluded AND (l.slug IS NULL OR l.document_hash <> t.content_hash))
                    OR (t.excluded AND l.slug IS NOT NULL)) {wanted}
-            ON CONFLICT DO NOTHING
+            ON CONFLICT (job_id, stage, slug) DO UPDATE SET state = 'pending', attempts = 0, updated_at = now()
+                WHERE stage_rows.state = 'done'
         """)  # noqa: S608 - `wanted` is one of two literals
         parameters: dict[str, object] = {"job_id": job_id, "collection": collection}
         if slugs is not None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from qdrant_client import models
 
-from core.errors import InvalidInputError
+from core.errors import DependencyUnavailableError, InvalidInputError
 from indexing.generations import NoGenerationError
 from messaging.names import TASK_EMBED_CHUNK, TASK_RUN_JOB
 from storage.database.models import GenerationState, JobState
@@ -239,3 +239,91 @@ def test_an_import_that_is_done_again_counts_each_record_once(pipeline: Any, mak
     pipeline.jobs.run(job_id)
     assert pipeline.job_repository.get(job_id).import_counts == {"added": 2, "changed": 0, "unchanged": 0, "refused": 1}
     assert [letter.reason != "old" for letter in pipeline.job_repository.list_dead_letters(job_id)] == [True]
+
+
+def _start_other_encoder(pipeline: Any) -> Any:
+    """An embedding worker of another encoder starts and makes its generation."""
+    other = pipeline.build_embedding(type(pipeline.encoder)(dimension=16, template_version=2), owner="worker-2")
+    other.ensure_generation()
+    return other
+
+
+def test_an_encoder_that_was_tried_and_taken_back_leaves_no_trace(
+    build_pipeline: Callable[..., Any], make_documents: Documents
+) -> None:
+    """Started once with another model and then with the old one again, jobs write to the live index as before."""
+    pipeline = build_pipeline(alias=f"titles_{uuid.uuid4().hex[:8]}")
+    pipeline.embedding.ensure_generation()
+    live = pipeline.collection
+    pipeline.import_documents(make_documents(3))
+    _start_other_encoder(pipeline)
+    building = pipeline.collection
+    assert building != live
+    pipeline.embedding.ensure_generation()
+    job, report = pipeline.index()
+    assert (job.state, job.collection, report.indexed) == (JobState.COMPLETED, live, 3)
+    _start_other_encoder(pipeline)
+    assert pipeline.collection == building, "the second attempt goes on where the first one ended"
+
+
+def test_a_job_of_an_encoder_that_is_gone_moves_to_the_live_index(
+    build_pipeline: Callable[..., Any], make_documents: Documents
+) -> None:
+    """Its chunks are passed over until nobody got on with it for a lease; then all its titles go to the live one."""
+    pipeline = build_pipeline(alias=f"titles_{uuid.uuid4().hex[:8]}", chunk_size=2)
+    pipeline.embedding.ensure_generation()
+    live = pipeline.collection
+    pipeline.import_documents(make_documents(4))
+    other = _start_other_encoder(pipeline)
+    job_id = pipeline.start_job()
+    (_, kwargs) = pipeline.hints.sent.pop(0)
+    assert other.embed_chunk(job_id, kwargs["slugs"], kwargs["collection"]).indexed == 2
+    pipeline.embedding.ensure_generation()
+    assert pipeline.deliver().claimed == 0 and pipeline.collection != live, "somebody was at it a moment ago"
+    pipeline.execute("UPDATE jobs SET heartbeat_at = now() - interval '1 hour'")
+    pipeline.execute("UPDATE stage_rows SET updated_at = now() - interval '1 hour'")
+    assert pipeline.jobs.reconcile() == 2
+    pipeline.deliver()
+    assert pipeline.jobs.reconcile() > 0
+    assert pipeline.deliver().indexed == 4
+    job = pipeline.job_repository.get(job_id)
+    assert job.state is JobState.COMPLETED and job.collection == live and len(pipeline.stored_points()) == 4
+
+
+def test_a_generation_that_is_born_during_a_job_takes_nothing_of_it(
+    build_pipeline: Callable[..., Any], make_documents: Documents
+) -> None:
+    """What a job sends again, and its end, concern the collection that it began with."""
+    pipeline = build_pipeline(alias=f"titles_{uuid.uuid4().hex[:8]}")
+    pipeline.embedding.ensure_generation()
+    live = pipeline.collection
+    pipeline.import_documents(make_documents(3))
+    job_id = pipeline.start_job()
+    _start_other_encoder(pipeline)
+    pipeline.hints.sent.clear()
+    assert pipeline.jobs.reconcile() == 3
+    assert {kwargs["collection"] for _, kwargs in pipeline.hints.sent} == {live}
+    assert pipeline.deliver().indexed == 3
+    assert pipeline.job_repository.get(job_id).state is JobState.COMPLETED and pipeline.ledger.count(live) == 3
+
+
+def test_a_job_whose_start_met_an_absent_qdrant_is_started_again(
+    pipeline: Any, make_documents: Documents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows are stored, then Qdrant is away: the job waits, and the reconciler has it run to its end."""
+    pipeline.import_documents(make_documents(3))
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise DependencyUnavailableError("qdrant", "gone")
+
+    job_id = pipeline.job_repository.create("index", {})
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline.store, "set_indexing", fail)
+        with pytest.raises(DependencyUnavailableError):
+            pipeline.jobs.run(job_id)
+    pipeline.jobs.reconcile()
+    assert pipeline.hints.sent == [(TASK_RUN_JOB, {"job_id": str(job_id)})]
+    pipeline.hints.sent.clear()
+    pipeline.jobs.run(job_id)
+    assert pipeline.deliver().indexed == 3
+    assert pipeline.job_repository.get(job_id).state is JobState.COMPLETED
