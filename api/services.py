@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from api.health import Check, HealthChecker
 from core.errors import DependencyUnavailableError
 from core.settings import Settings
-from messaging.app import create_celery
+from messaging.app import create_sender
 from messaging.broker import BrokerProbe
 from messaging.hints import HintSender
 from messaging.names import QUEUE_QUERY
@@ -79,7 +79,7 @@ def build_services(settings: Settings, *, encoder: QueryEncoder | None = None) -
         jobs=JobRepository(jobs),
         titles=titles,
         store=store,
-        hints=HintSender(create_celery(settings)),
+        hints=HintSender(create_sender(settings)),
         health=_build_health(settings, lookups, cache),
         databases=(lookups, jobs),
     )

@@ -8,6 +8,7 @@ from core.settings import Settings
 from messaging.names import QUEUE_DEFAULT, ROUTES
 
 _SOCKET_TIMEOUT_S = 2.0
+_SENDER_TIMEOUT_S = 1.5
 
 
 def create_celery(settings: Settings) -> Celery:
@@ -46,5 +47,20 @@ def create_celery(settings: Settings) -> Celery:
         redis_socket_timeout=_SOCKET_TIMEOUT_S,
         redis_retry_on_timeout=False,
         timezone="UTC",
+    )
+    return app
+
+
+def create_sender(settings: Settings) -> Celery:
+    """A Celery app for those who only send, while somebody waits: it fails fast and opens no result consumer."""
+    app = create_celery(settings)
+    app.backend_cls = "disabled://"
+    app.conf.update(
+        result_backend="disabled://",
+        # Flower sees the task by the worker's events; a second message for each call would cost as much as the first.
+        task_send_sent_event=False,
+        broker_connection_timeout=_SENDER_TIMEOUT_S,
+        # Only consumers, which wait for the next message, need a long socket timeout.
+        broker_transport_options={**app.conf.broker_transport_options, "socket_timeout": _SENDER_TIMEOUT_S},
     )
     return app

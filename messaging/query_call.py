@@ -20,7 +20,6 @@ from typing import Any, cast
 import numpy as np
 import orjson
 import redis
-from celery import Celery
 from kombu.exceptions import KombuError
 from numpy.typing import NDArray
 from redis.backoff import NoBackoff
@@ -29,7 +28,7 @@ from redis.retry import Retry
 
 from core.errors import DeadlineExceededError, DependencyUnavailableError
 from core.settings import Settings
-from messaging.app import create_celery
+from messaging.app import create_sender
 from messaging.names import QUEUE_QUERY, TASK_ENCODE_QUERIES, heartbeat_key
 
 _SOCKET_TIMEOUT_S = 1.5
@@ -97,7 +96,7 @@ class QueryWorkerClient:
     """Sends texts to the query worker and waits for their vectors. For one thread only."""
 
     def __init__(self, settings: Settings) -> None:
-        self._app = _create_sender(settings)
+        self._app = create_sender(settings)
         self._redis = redis.Redis.from_url(
             settings.redis_url.get_secret_value(),
             socket_timeout=_SOCKET_TIMEOUT_S,
@@ -187,26 +186,6 @@ class QueryWorkerClient:
         if reply is None and alive is None:
             raise DependencyUnavailableError("query-worker", "no worker of the queue 'query' is running")
         return reply
-
-
-def _create_sender(settings: Settings) -> Celery:
-    """A Celery app that sends and does nothing else: it fails fast and opens no result consumer."""
-    app = create_celery(settings)
-    app.backend_cls = "disabled://"
-    app.conf.update(
-        result_backend="disabled://",
-        # Flower sees the task by the worker's events; a second message for each call would cost as much as the first.
-        task_send_sent_event=False,
-        broker_connection_timeout=_SOCKET_TIMEOUT_S,
-        broker_transport_options={
-            **app.conf.broker_transport_options,
-            "socket_timeout": _SOCKET_TIMEOUT_S,
-            "max_retries": 1,
-            "interval_start": 0,
-            "interval_step": 0.1,
-        },
-    )
-    return app
 
 
 def _read_reply(reply: bytes, *, expected: int) -> EncodedQueries:
