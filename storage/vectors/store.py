@@ -195,8 +195,12 @@ class VectorStore:
 
     def query_batch(self, collection: str, requests: Sequence[models.QueryRequest]) -> list[list[models.ScoredPoint]]:
         """The answers of several queries in one round trip, in their order."""
-        responses = self._call(lambda: self._client.query_batch_points(collection, list(requests)))
-        return [response.points for response in responses]
+        # Past the client's front, which copies every request to look for texts to embed: 64 queries of 384 numbers cost
+        # 8 CPU-ms rather than 15. Each request was validated when it was built.
+        batch = models.QueryRequestBatch.model_construct(searches=list(requests))
+        api = self._client.http.search_api
+        answer = self._call(lambda: api.query_batch_points(collection_name=collection, query_request_batch=batch))
+        return [response.points for response in answer.result or ()]
 
     def close(self) -> None:
         """Close the connections."""
