@@ -58,15 +58,12 @@ class SearchCache:
         result, vector = self._cache.get_many([keys.result, keys.vector])
         return Cached(result, None if vector is None else unpack_query(vector, recipes_fingerprint))
 
-    def save_vector(self, keys: CacheKeys, query: EncodedQuery) -> None:
-        """Keep the vectors of a query."""
-        if self._vector_ttl_s > 0:
-            self._cache.set_many({keys.vector: pack_query(query)}, ttl_s=self._vector_ttl_s)
-
-    def save_result(self, keys: CacheKeys, result: bytes) -> None:
-        """Keep an encoded answer."""
-        if self._result_ttl_s > 0:
-            self._cache.set_many({keys.result: result}, ttl_s=self._result_ttl_s)
+    def save(self, keys: CacheKeys, *, result: bytes, vector: EncodedQuery | None) -> None:
+        """Keep an encoded answer and, unless it came from here, the query's vectors: both in one round trip."""
+        values = {keys.result: (result, self._result_ttl_s)}
+        if vector is not None and self._vector_ttl_s > 0:
+            values[keys.vector] = (pack_query(vector), self._vector_ttl_s)
+        self._cache.set_many(values)
 
 
 def pack_query(query: EncodedQuery) -> bytes:

@@ -179,14 +179,14 @@ class SearchService:
         self, plan: SearchPlan, live: LiveIndex, keys: CacheKeys, *, known: EncodedQuery | None, started: float
     ) -> SearchAnswer:
         begun = time.perf_counter()
-        query = known or self._embed(plan, live, keys)
+        query = known or self._embed(plan, live)
         if known is not None:
             self._count("vector_hits")
         embedded = time.perf_counter()
         page = self._retrieve(plan, live, query)
         retrieved = time.perf_counter()
         body = encode_page(plan, page)
-        self._cache.save_result(keys, body)
+        self._cache.save(keys, result=body, vector=None if known else query)
         took_ms = {
             "embed": _ms(embedded - begun),
             "retrieve": _ms(retrieved - embedded),
@@ -194,14 +194,13 @@ class SearchService:
         }
         return SearchAnswer(body, "vector" if known else "none", took_ms)
 
-    def _embed(self, plan: SearchPlan, live: LiveIndex, keys: CacheKeys) -> EncodedQuery:
+    def _embed(self, plan: SearchPlan, live: LiveIndex) -> EncodedQuery:
         query = self._embedding.get(plan.query, timeout_s=self._settings.query_deadline_s)
         if query.recipes != live.recipes.fingerprint:
             raise RecipeMismatchError(
                 f"the query worker makes vectors by recipe {query.recipes}, but the index was made by "
                 f"{live.recipes.fingerprint}: run the worker with the model of the index, or re-index"
             )
-        self._cache.save_vector(keys, query)
         return query
 
     def _retrieve(self, plan: SearchPlan, live: LiveIndex, query: EncodedQuery) -> Page:

@@ -54,13 +54,14 @@ class Cache:
             return [None] * len(keys)
         return values
 
-    def set_many(self, values: Mapping[str, bytes], *, ttl_s: int) -> None:
-        """Keep the values for `ttl_s` seconds, in one round trip. A life of 0 keeps nothing."""
-        if not values or ttl_s <= 0 or self._is_paused():
+    def set_many(self, values: Mapping[str, tuple[bytes, int]]) -> None:
+        """Keep each value for its number of seconds, all in one round trip. A life of 0 keeps nothing."""
+        kept = {key: entry for key, entry in values.items() if entry[1] > 0}
+        if not kept or self._is_paused():
             return
         try:
             with self._redis.pipeline(transaction=False) as pipeline:
-                for key, value in values.items():
+                for key, (value, ttl_s) in kept.items():
                     pipeline.set(key, value, ex=ttl_s)
                 pipeline.execute()
         except redis.RedisError as error:

@@ -28,18 +28,17 @@ def cache(cache_url: str) -> Iterator[Cache]:
 
 def test_values_are_kept_in_the_order_of_the_keys(cache: Cache) -> None:
     """Bytes come back as they went in; a key that nobody set gives None."""
-    cache.set_many({"a": b"\x00\xff", "b": b""}, ttl_s=60)
+    cache.set_many({"a": (b"\x00\xff", 60), "b": (b"", 60)})
     assert cache.get_many(["b", "nobody", "a"]) == [b"", None, b"\x00\xff"]
     assert cache.get("a") == b"\x00\xff" and cache.get("nobody") is None
     assert cache.get_many([]) == [] and cache.ping()
 
 
 def test_values_have_the_life_they_were_given(cache: Cache, cache_url: str) -> None:
-    """Every key expires; a life of 0 keeps nothing."""
-    cache.set_many({"a": b"1"}, ttl_s=60)
-    cache.set_many({"b": b"1"}, ttl_s=0)
+    """Each key has its own, all written in one round trip; a life of 0 keeps nothing."""
+    cache.set_many({"a": (b"1", 60), "b": (b"1", 0), "c": (b"1", 600)})
     with redis.Redis.from_url(cache_url) as client:
-        assert 0 < client.ttl("a") <= 60
+        assert 0 < client.ttl("a") <= 60 < client.ttl("c") <= 600
     assert cache.get("b") is None
 
 
@@ -49,7 +48,7 @@ def test_without_redis_the_cache_is_empty() -> None:
         reserved.bind(("127.0.0.1", 0))
         cache = _open(f"redis://127.0.0.1:{reserved.getsockname()[1]}/0")
         assert cache.ping() is False
-        cache.set_many({"a": b"1"}, ttl_s=60)
+        cache.set_many({"a": (b"1", 60)})
         assert cache.get_many(["a", "b"]) == [None, None] and cache.get("a") is None
 
 
@@ -58,15 +57,15 @@ def test_a_dead_redis_is_left_alone_for_a_while_and_found_again(
 ) -> None:
     """After a failure no call reaches for Redis until the pause is over; then it answers again, without old values."""
     cache = _open(cache_url)
-    cache.set_many({"a": b"1"}, ttl_s=60)
+    cache.set_many({"a": (b"1", 60)})
     fresh_services.kill("redis-cache")
     assert cache.get("a") is None
     fresh_services.restart("redis-cache", wipe=True)
     monkeypatch.setattr("storage.cache.time.monotonic", lambda: 0.0)
-    cache.set_many({"a": b"2"}, ttl_s=60)
+    cache.set_many({"a": (b"2", 60)})
     assert cache.get("a") is None, "still paused"
     monkeypatch.setattr("storage.cache.time.monotonic", lambda: 1e12)
     assert cache.get("a") is None
-    cache.set_many({"a": b"3"}, ttl_s=60)
+    cache.set_many({"a": (b"3", 60)})
     assert cache.get("a") == b"3"
     cache.close()
