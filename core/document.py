@@ -6,6 +6,7 @@ Every importer ends here, so what is stored in Postgres always has this shape.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from datetime import date
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -44,8 +45,22 @@ def _without_blanks(value: Any) -> Any:
     return {provider: given for provider, given in value.items() if given not in (None, 0) and given != ""}
 
 
+# Above it a double skips whole numbers, and JSONB gives 1e22 back as an integer that no JSON writer takes.
+_LARGEST_NUMBER = 2**53
+
+
+def _iterate_numbers(value: Any) -> Iterator[int | float]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from _iterate_numbers(item)
+    elif isinstance(value, int | float):
+        yield value
+
+
 def _storable(value: dict[str, Any]) -> dict[str, Any]:
-    """What JSONB can hold: no NUL, no lone surrogate, no NaN, nothing nested without end."""
+    """What JSONB can hold and give back: no NUL, no lone surrogate, no NaN, no huge number, no nesting without end."""
     try:
         dumped = orjson.dumps(value)
     except TypeError as error:
@@ -53,6 +68,8 @@ def _storable(value: dict[str, Any]) -> dict[str, Any]:
     if rb"\u0000" in dumped:
         raise ValueError("cannot be stored: control character U+0000")
     stored: dict[str, Any] = orjson.loads(dumped)
+    if any(abs(number) > _LARGEST_NUMBER for number in _iterate_numbers(stored)):
+        raise ValueError(f"cannot be stored: a number beyond {_LARGEST_NUMBER}")
     return stored
 
 

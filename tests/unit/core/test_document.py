@@ -165,3 +165,16 @@ def test_merging_a_document_with_itself_changes_nothing() -> None:
     stored = _json(year=2004, type="TV", genres=["drama"], external_ids={"mal": 19})
     assert content_hash(merge_documents(stored, stored)) == content_hash(stored)
     assert "external_ids" not in merge_documents(_json(), _json())
+
+
+@pytest.mark.parametrize("number", [1e22, -1e22, 2**53 + 2, -(2**60)])
+def test_numbers_that_come_back_as_others_are_refused(number: float) -> None:
+    """Postgres gives 1e22 back as an integer that cannot be written as JSON again: no such number gets in."""
+    with pytest.raises(ValidationError, match="number beyond"):
+        AnimeDocument.model_validate({"title": "X", "statistics": {"a": [{"b": number}]}})
+
+
+def test_numbers_that_can_be_kept_are_kept() -> None:
+    """The largest whole number of a double, fractions and truth values pass as they are."""
+    statistics = {"a": 2**53, "b": -0.5, "c": [True, 1e15], "d": 1e-7}
+    assert AnimeDocument.model_validate({"title": "X", "statistics": statistics}).statistics == statistics
