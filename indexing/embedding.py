@@ -24,6 +24,7 @@ from core.recipe import RecipeSet
 from core.settings import Settings
 from core.vectors import LEXICAL_VECTOR, METADATA_VECTOR
 from indexing.generations import GenerationService
+from indexing.leases import LeaseKeeper
 from indexing.points import Vectors, build_point, build_updates
 from indexing.preparation import PreparedTitle, collect_related_keys, prepare_title
 from inference.base import LexicalEncoder, TextEncoder
@@ -103,10 +104,12 @@ class EmbeddingService:
             return ChunkReport()
         started = time.monotonic()
         claims = self._stages.claim(job_id, slugs, owner=self._owner, lease_s=self._settings.lease_s)
-        run = _Run(job_id, collection, [claim.slug for claim in claims], ChunkReport(claimed=len(claims)))
+        slugs = [claim.slug for claim in claims]
+        leases = LeaseKeeper(self._stages, job_id, slugs, owner=self._owner, lease_s=self._settings.lease_s)
+        run = _Run(job_id, collection, leases, ChunkReport(claimed=len(claims)))
         claims = self._give_up_killers(run, claims)
         slices = [claims[start : start + SLICE_TITLES] for start in range(0, len(claims), SLICE_TITLES)]
-        with ThreadPoolExecutor(1) as preparer, ThreadPoolExecutor(1) as writer:
+        with run.leases, ThreadPoolExecutor(1) as preparer, ThreadPoolExecutor(1) as writer:
             prepared = [preparer.submit(self._prepare, run, part) for part in slices]
             written = [
                 self._encode_slice(run, part, coming, writer) for part, coming in zip(slices, prepared, strict=True)
@@ -126,7 +129,6 @@ class EmbeddingService:
         try:
             prepared = coming.result()
             vectors = self._encode(run, prepared)
-            self._stages.renew(run.job_id, run.slugs, owner=self._owner, lease_s=self._settings.lease_s)
         except Exception as error:
             self._recover(run, part, error, stage=Stage.EMBED)
             return None
@@ -231,6 +233,10 @@ class EmbeddingService:
                 vectors[number][METADATA_VECTOR] = encode_features(title.features)
 
     def _write(self, run: _Run, prepared: Sequence[PreparedTitle], vectors: Sequence[Vectors]) -> None:
+        if not run.leases.holds([title.title.slug for title in prepared]):
+            # The lease ran out, and others have these titles now: what became of them is theirs to say.
+            _log.warning(Event.CHUNK_PASSED_OVER, job_id=str(run.job_id), titles=len(prepared), reason="lease lost")
+            return
         kept = [(title, made) for title, made in zip(prepared, vectors, strict=True) if not title.title.excluded]
         excluded = [title.title.slug for title in prepared if title.title.excluded]
         self._ledger.distrust(
@@ -273,7 +279,7 @@ class _Run:
 
     job_id: uuid.UUID
     collection: str
-    slugs: list[str]
+    leases: LeaseKeeper
     report: ChunkReport
 
 

@@ -109,7 +109,7 @@ class StageRepository:
         with self._database.begin() as connection:
             return [Claim(row.slug, row.attempts) for row in connection.execute(statement, parameters)]
 
-    def renew(self, job_id: uuid.UUID, slugs: Sequence[str], *, owner: str, lease_s: int) -> int:
+    def renew(self, job_id: uuid.UUID, slugs: Sequence[str], *, owner: str, lease_s: float) -> int:
         """Hold those of the titles that this worker has leased for another `lease_s` seconds.
 
         The titles are named, since rows that this worker left behind after an error must run out.

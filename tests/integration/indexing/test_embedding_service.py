@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -503,3 +504,45 @@ def test_rows_are_given_back_once_postgres_returns(
     assert (report.claimed, report.released) == (20, 20)
     assert {row.attempts for row in pipeline.stages.list_claimable(job_id)} == {0}
     assert pipeline.states(job_id)["embed"] == {"pending": 20}
+
+
+def test_a_long_step_keeps_its_titles(pipeline: Any, make_documents: Documents) -> None:
+    """While one call of the encoder lasts longer than a lease, the leases are prolonged and nobody takes the titles."""
+    pipeline.import_documents(make_documents(5))
+    job_id = pipeline.start_job()
+    worker = pipeline.build_embedding(pipeline.encoder)
+    worker._settings = pipeline.settings.model_copy(update={"lease_s": 5})
+    renewed, stolen = threading.Event(), []
+    renew = pipeline.stages.renew
+
+    def watch(*arguments: Any, **named: Any) -> int:
+        count = renew(*arguments, **named)
+        renewed.set()
+        return int(count)
+
+    def wait() -> None:
+        pipeline.encoder.before_encoding = lambda: None
+        pipeline.execute("UPDATE stage_rows SET leased_until = now() - interval '1 second' WHERE state = 'leased'")
+        renewed.clear()
+        assert renewed.wait(60)
+        stolen.extend(pipeline.stages.list_claimable(job_id))
+
+    pipeline.stages.renew = watch
+    pipeline.encoder.before_encoding = wait
+    assert pipeline.deliver(worker).indexed == 5
+    assert stolen == []
+
+
+def test_titles_whose_lease_is_lost_are_not_written(pipeline: Any, make_documents: Documents) -> None:
+    """A worker that was thought dead, and whose titles others have by now, stops before it writes."""
+    pipeline.import_documents(make_documents(5))
+    job_id = pipeline.start_job()
+    (_, kwargs) = pipeline.hints.sent.pop()
+
+    def lose() -> None:
+        pipeline.execute("UPDATE stage_rows SET lease_owner = 'worker-2' WHERE state = 'leased'")
+
+    pipeline.encoder.before_encoding = lose
+    report = pipeline.embedding.embed_chunk(job_id, kwargs["slugs"], kwargs["collection"])
+    assert (report.claimed, report.indexed, report.failed, report.released) == (5, 0, 0, 0)
+    assert pipeline.ledger.count(pipeline.collection) == 0 and pipeline.store.count(pipeline.collection) == 0
