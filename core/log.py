@@ -79,3 +79,5 @@ def configure_logging(settings: Settings) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    # A line for each request to Qdrant would bury everything else.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
