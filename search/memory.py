@@ -14,12 +14,17 @@ from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+# The node of the dictionary, the tuples and the headers of the texts of one entry.
+ENTRY_BYTES = 400
 
 
 class Memory(Generic[K, V]):
-    """Values by key, at most `max_bytes` of them by `size_of`, each for `ttl_s` seconds. Safe between threads."""
+    """Values by key, each for `ttl_s` seconds. Safe between threads.
 
-    def __init__(self, *, max_bytes: int, ttl_s: float, size_of: Callable[[V], int]) -> None:
+    All together take at most `max_bytes`: what `size_of` says of a key and its value, and an entry's own objects.
+    """
+
+    def __init__(self, *, max_bytes: int, ttl_s: float, size_of: Callable[[K, V], int]) -> None:
         self._max_bytes = max_bytes
         self._ttl_s = ttl_s
         self._size_of = size_of
@@ -51,11 +56,14 @@ class Memory(Generic[K, V]):
         with self._lock:
             for key, value in values.items():
                 old = self._entries.pop(key, None)
-                self._bytes += self._size_of(value) - (self._size_of(old[1]) if old else 0)
+                self._bytes += self._weigh(key, value) - (self._weigh(key, old[1]) if old else 0)
                 self._entries[key] = (until, value)
             while self._bytes > self._max_bytes:
-                _, (_, value) = self._entries.popitem(last=False)
-                self._bytes -= self._size_of(value)
+                key, (_, value) = self._entries.popitem(last=False)
+                self._bytes -= self._weigh(key, value)
+
+    def _weigh(self, key: K, value: V) -> int:
+        return self._size_of(key, value) + ENTRY_BYTES
 
     @property
     def size_bytes(self) -> int:

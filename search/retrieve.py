@@ -31,8 +31,6 @@ _DIGITS = 6
 # Points whose cosines are asked for in one request: its cost grows with them times the dense vectors.
 _COSINES_AT_ONCE = 1_000
 _PAYLOADS_MAX_BYTES = 128_000_000
-# The object and its key beside the bytes.
-_PAYLOAD_OVERHEAD_BYTES = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +47,7 @@ PayloadMemory = Memory[tuple[str, str], StoredPayload]
 
 def build_payload_memory(*, ttl_s: float) -> PayloadMemory:
     """Room for the payloads of some 50,000 titles."""
-    return Memory(
-        max_bytes=_PAYLOADS_MAX_BYTES,
-        ttl_s=ttl_s,
-        size_of=lambda payload: len(payload.encoded) + _PAYLOAD_OVERHEAD_BYTES,
-    )
+    return Memory(max_bytes=_PAYLOADS_MAX_BYTES, ttl_s=ttl_s, size_of=lambda _, payload: len(payload.encoded))
 
 
 @dataclass(frozen=True, slots=True)

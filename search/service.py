@@ -103,7 +103,9 @@ class SearchService:
             get_ef=lambda priority: get_search_ef(settings, priority),
             payloads=build_payload_memory(ttl_s=ttl_s),
         )
-        self._answers: Memory[tuple[str, bytes], bytes] = Memory(max_bytes=_ANSWERS_MAX_BYTES, ttl_s=ttl_s, size_of=len)
+        self._answers: Memory[tuple[str, bytes], bytes] = Memory(
+            max_bytes=_ANSWERS_MAX_BYTES, ttl_s=ttl_s, size_of=lambda key, body: len(key[1]) + len(body)
+        )
         # next() on an itertools.count is atomic, so counting needs no lock.
         self._counters = {name: count() for name in ("searches", "result_hits", "vector_hits")}
         self._counts = dict.fromkeys(self._counters, 0)
