@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import uuid
 import zlib
@@ -45,13 +46,21 @@ def parse_json(data: bytes) -> Any:
     except orjson.JSONDecodeError as error:
         try:
             # The one valid form that orjson refuses is a text with lone surrogates.
-            return json.loads(data, parse_constant=_refuse_constant)
+            return json.loads(data, parse_constant=_refuse_constant, parse_float=_parse_finite)
         except (ValueError, RecursionError):
             raise MalformedBodyError("body", f"is not valid JSON: {error}") from None
 
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(name)
+
+
+def _parse_finite(text: str) -> float:
+    """1e999 is JSON, but it is no number that a database or another parser takes."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
 
 
 def register_hooks(app: Flask) -> None:

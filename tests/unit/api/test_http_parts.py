@@ -94,6 +94,14 @@ def test_other_bytes_are_refused_in_words(data: bytes) -> None:
         assert error.field == "body"
 
 
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "Infinity", "-Infinity"])
+def test_numbers_that_are_not_finite_are_refused(number: str) -> None:
+    """They are no value that Postgres can keep, beside a lone surrogate too."""
+    for text in (f'{{"a": {number}}}', f'{{"a": {number}, "b": "\\ud800"}}'):
+        with pytest.raises(MalformedBodyError):
+            parse_json(text.encode())
+
+
 @given(_json_values)
 def test_no_document_reaches_postgres_that_it_cannot_keep(value: object) -> None:
     """Documents either hold neither NUL nor lone surrogates, anywhere, or are refused with their place."""
