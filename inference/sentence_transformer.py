@@ -6,11 +6,10 @@ library's own `encode` spends more on a short query than the model does. Other c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
-from sentence_transformers import SentenceTransformer
 
 from core.recipe import EmbeddingRecipe
 from inference.base import DenseRows, Encoded, LoadOptions, refuse_empty
@@ -18,7 +17,11 @@ from inference.batching import QUERY_TOKEN_BUDGET, plan_batches
 from inference.forward import DTYPES, Forward, choose_forward, pool, run_batches
 from inference.hardware import Precision, choose_device, list_precisions
 from inference.model_files import ModelFiles, describe_revision
+from inference.plain_bert import load_plain_bert
 from inference.tokenization import TextTokenizer
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 _FALLBACK_MAX_TOKENS = 8_192
 _POOLING_MODES = frozenset({"mean", "cls"})
@@ -117,6 +120,24 @@ class LibraryRows:
 
 def load_sentence_transformer(files: ModelFiles, options: LoadOptions) -> SentenceTransformerEncoder:
     """Raises OSError, ValueError and the like if the files are no such model."""
+    plain = load_plain_bert(files.folder)
+    if plain is None:
+        return _load_by_library(files, options)
+    own_limit = min(plain.max_tokens, _FALLBACK_MAX_TOKENS)
+    tokenizer = TextTokenizer(plain.tokenizer, max_tokens=min(own_limit, options.max_tokens or own_limit))
+    chosen = choose_forward(plain.module, tokenizer=plain.tokenizer, mode=plain.mode, options=options)
+    rows = DirectRows(tokenizer=tokenizer, forward=chosen.run, mode=plain.mode, dimension=plain.dimension)
+    return _build_encoder(
+        files,
+        options,
+        _Parts(rows, tokenizer, own_limit, plain.dimension, chosen.device, chosen.precision),
+        plain.prompts,
+    )
+
+
+def _load_by_library(files: ModelFiles, options: LoadOptions) -> SentenceTransformerEncoder:
+    from sentence_transformers import SentenceTransformer
+
     model = SentenceTransformer(str(files.folder), device="cpu", local_files_only=True)
     own_limit = min(int(model.max_seq_length or _FALLBACK_MAX_TOKENS), _FALLBACK_MAX_TOKENS)
     tokenizer = TextTokenizer(model.tokenizer, max_tokens=min(own_limit, options.max_tokens or own_limit))
@@ -134,14 +155,33 @@ def load_sentence_transformer(files: ModelFiles, options: LoadOptions) -> Senten
         model.max_seq_length = tokenizer.max_tokens
         model.to(device=device, dtype=DTYPES[precision])
         rows = LibraryRows(model=model, tokenizer=tokenizer, dimension=dimension)
-    prompts = {name: prompt for name, prompt in model.prompts.items() if prompt}
-    revision = describe_revision(files, max_tokens=tokenizer.max_tokens, own_limit=own_limit)
+    return _build_encoder(
+        files, options, _Parts(rows, tokenizer, own_limit, dimension, device, precision), model.prompts
+    )
+
+
+class _Parts(NamedTuple):
+    """What both ways of loading come to."""
+
+    rows: Rows
+    tokenizer: TextTokenizer
+    own_limit: int
+    dimension: int
+    device: str
+    precision: Precision
+
+
+def _build_encoder(
+    files: ModelFiles, options: LoadOptions, parts: _Parts, all_prompts: Mapping[str, str]
+) -> SentenceTransformerEncoder:
+    prompts = {name: prompt for name, prompt in all_prompts.items() if prompt}
+    revision = describe_revision(files, max_tokens=parts.tokenizer.max_tokens, own_limit=parts.own_limit)
     return SentenceTransformerEncoder(
-        recipe=EmbeddingRecipe(files.encoder, revision, dimension, options.template_version),
-        tokenizer=tokenizer,
-        rows=rows,
-        device=device,
-        precision=precision,
+        recipe=EmbeddingRecipe(files.encoder, revision, parts.dimension, options.template_version),
+        tokenizer=parts.tokenizer,
+        rows=parts.rows,
+        device=parts.device,
+        precision=parts.precision,
         query_prompt=prompts.get("query", ""),
         passage_prompt=next((prompts[name] for name in _PASSAGE_PROMPTS if name in prompts), ""),
     )
