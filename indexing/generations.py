@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
+from contextlib import suppress
+
 from core.errors import TransientError
 from core.log import Event, Log
 from core.recipe import RecipeSet
 from inference import bm25
 from storage.database.generations import Generation, GenerationRepository
 from storage.database.models import GenerationState
-from storage.vectors.store import VectorStore
+from storage.vectors.store import PointsMissingError, VectorStore
 
 _log = Log("generations")
 
@@ -68,6 +71,19 @@ class GenerationService:
         self._store.swap_alias(self._alias, generation.collection)
         self._generations.set_live(generation.collection, self._alias)
         _log.info(Event.ALIAS_SWAPPED, alias=self._alias, collection=generation.collection)
+
+    def hold_indexing(self, collection: str) -> None:
+        """No graphs while titles pour in. Postgres first, so that somebody will remember to let it go."""
+        self._generations.set_indexing_held(collection, is_held=True)
+        self._store.set_indexing(collection, enabled=False)
+
+    def resume_indexing(self, *, besides: uuid.UUID | None = None) -> None:
+        """Let Qdrant build its graphs wherever no open job writes any more, `besides` the one that is ending."""
+        for collection in self._generations.list_held_in_vain(self._alias, besides=besides):
+            # A collection that Qdrant has lost is held back anew by the job that fills it again.
+            with suppress(PointsMissingError):
+                self._store.set_indexing(collection, enabled=True)
+            self._generations.set_indexing_held(collection, is_held=False)
 
     def ensure_collection(self, generation: Generation) -> None:
         """Make the collection, and the alias of a live one, if Qdrant has lost them or never had them."""

@@ -96,7 +96,7 @@ class JobService:
             self.finish(job_id)
             return 0
         self._generations.ensure_collection(target)
-        self._store.set_indexing(target.collection, enabled=False)
+        self._generations.hold_indexing(target.collection)
         self._send_chunks(job_id, self._stages.list_claimable(job_id), target)
         return count
 
@@ -145,9 +145,10 @@ class JobService:
         if lost:
             self._ledger.forget_now(target.collection, lost)
             self._stages.reopen(job_id, lost)
+            self._generations.hold_indexing(target.collection)
             self._send_chunks(job_id, self._stages.list_claimable(job_id), target)
             return False
-        self._store.set_indexing(target.collection, enabled=True)
+        self._generations.resume_indexing(besides=job_id)
         if target.state is GenerationState.BUILDING and self._holds_all_titles(job, target):
             self._generations.go_live(target)
         self._close(job_id)
@@ -181,7 +182,11 @@ class JobService:
     # Mending
 
     def reconcile(self) -> int:
-        """Send again what a lost message or a dead worker left behind; returns how many titles were sent."""
+        """Send again what a lost message or a dead worker left behind; returns how many titles were sent.
+
+        An index that a cancelled or failed job left without graphs gets them.
+        """
+        self._generations.resume_indexing()
         resent = 0
         queue_is_empty = self._hints.queue_length(QUEUE_EMBED) == 0
         for job in self._jobs.list_open():

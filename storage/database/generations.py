@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,6 +135,29 @@ class GenerationRepository:
                 .where(generations.c.collection == collection)
                 .values(state=GenerationState.LIVE, live_at=func.now())
             )
+
+    def set_indexing_held(self, collection: str, *, is_held: bool) -> None:
+        """Record that Qdrant was told to build no graphs of this collection, or that it may again."""
+        with self._database.begin() as connection:
+            connection.execute(
+                update(generations).where(generations.c.collection == collection).values(indexing_held=is_held)
+            )
+
+    def list_held_in_vain(self, alias: str, *, besides: uuid.UUID | None = None) -> list[str]:
+        """Collections in use that are held back though no open job (`besides` this one) writes to them."""
+        open_states = [JobState.PENDING, JobState.RUNNING]
+        writers = (
+            select(jobs.c.id)
+            .where(jobs.c.collection == generations.c.collection, jobs.c.enqueued, jobs.c.state.in_(open_states))
+            .where(jobs.c.id.is_distinct_from(besides))
+        )
+        query = (
+            select(generations.c.collection)
+            .where(generations.c.alias == alias, generations.c.indexing_held, ~writers.exists())
+            .where(generations.c.state != GenerationState.RETIRED)
+        )
+        with self._database.begin() as connection:
+            return list(connection.execute(query).scalars())
 
     def list_all(self, alias: str) -> list[Generation]:
         """All generations of an alias, the newest first."""

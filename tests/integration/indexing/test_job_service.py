@@ -327,3 +327,33 @@ def test_a_job_whose_start_met_an_absent_qdrant_is_started_again(
     pipeline.jobs.run(job_id)
     assert pipeline.deliver().indexed == 3
     assert pipeline.job_repository.get(job_id).state is JobState.COMPLETED
+
+
+def _indexing_threshold(pipeline: Any) -> int:
+    """What Qdrant says of the collection: 0 while graphs are held back."""
+    config = pipeline.store._client.get_collection(pipeline.collection).config
+    return int(config.optimizer_config.indexing_threshold)
+
+
+def test_a_cancelled_job_does_not_leave_the_index_without_graphs(pipeline: Any, make_documents: Documents) -> None:
+    """Graphs are held back while the job writes; after its cancellation the reconciler lets Qdrant build them."""
+    pipeline.import_documents(make_documents(3))
+    job_id = pipeline.start_job()
+    pipeline.jobs.reconcile()
+    assert _indexing_threshold(pipeline) == 0
+    pipeline.job_repository.cancel(job_id)
+    pipeline.jobs.reconcile()
+    assert _indexing_threshold(pipeline) == pipeline.settings.indexing_threshold_kb
+
+
+def test_graphs_wait_for_the_last_of_several_jobs(pipeline: Any, make_documents: Documents) -> None:
+    """A job that ends while another still writes leaves the graphs to the other one's end."""
+    pipeline.import_documents(make_documents(3))
+    long_job = pipeline.start_job()
+    waiting, pipeline.hints.sent = pipeline.hints.sent, []
+    job, _ = pipeline.index(ids=["title-number-1"])
+    assert job.state is JobState.COMPLETED and _indexing_threshold(pipeline) == 0
+    pipeline.hints.sent = waiting
+    pipeline.deliver()
+    assert pipeline.job_repository.get(long_job).state is JobState.COMPLETED
+    assert _indexing_threshold(pipeline) == pipeline.settings.indexing_threshold_kb
