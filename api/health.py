@@ -9,7 +9,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from threading import Lock
 
-from core.errors import DependencyUnavailableError
+from api.problems import show_detail
 from core.log import Event, Log
 
 CHECK_TIMEOUT_S = 1.5
@@ -96,12 +96,5 @@ def _run(name: str, check: Check) -> tuple[str | None, float]:
         check.run()
     except Exception as error:  # a report of what is away must not fall over what it finds
         _log.warning(Event.DEPENDENCY_UNAVAILABLE, dependency=name, reason=str(error))
-        return _show(error), 0.0
+        return show_detail(error), 0.0
     return None, round((time.perf_counter() - started) * 1_000, 2)
-
-
-def _show(error: Exception) -> str:
-    """The reason for everybody. Addresses and ports are for the log."""
-    return (
-        f"{error.dependency} does not answer" if isinstance(error, DependencyUnavailableError) else type(error).__name__
-    )

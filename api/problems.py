@@ -38,6 +38,7 @@ _STATUS: tuple[tuple[type[ServiceError], int, str], ...] = (
     (TransientError, 503, "Try again later"),
 )
 _ERRORS_SHOWN = 10
+_INTERNAL = "Something went wrong on our side; the log has the details under this request id."
 
 
 class MalformedBodyError(InvalidInputError):
@@ -105,6 +106,13 @@ def _escape(value: Any) -> Any:
     return [_escape(item) for item in value] if isinstance(value, list) else value
 
 
+def show_detail(error: Exception) -> str:
+    """What a caller may read of an error. Addresses, ports and what was not expected are for the log."""
+    if isinstance(error, DependencyUnavailableError):
+        return f"{error.dependency} does not answer"
+    return str(error) if isinstance(error, tuple(kind for kind, _, _ in _STATUS)) else _INTERNAL
+
+
 def _answer_service_error(error: ServiceError) -> Response:
     found = next(((status, title) for kind, status, title in _STATUS if isinstance(error, kind)), None)
     if found is None:
@@ -112,9 +120,7 @@ def _answer_service_error(error: ServiceError) -> Response:
     status, title = found
     if isinstance(error, MalformedBodyError):
         status = 400
-    # Addresses and ports are for the log.
-    detail = f"{error.dependency} does not answer" if isinstance(error, DependencyUnavailableError) else str(error)
-    response = build_problem(status, code=error.code, title=title, detail=detail, extra=_describe(error))
+    response = build_problem(status, code=error.code, title=title, detail=show_detail(error), extra=_describe(error))
     if isinstance(error, TransientError):
         response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
         _log.warning(Event.REQUEST_FAILED, status=status, reason=str(error))
@@ -152,5 +158,5 @@ def _answer_unexpected_error(error: Exception) -> Response:
         500,
         code="internal",
         title="Internal error",
-        detail="Something went wrong on our side; the log has the details under this request id.",
+        detail=_INTERNAL,
     )

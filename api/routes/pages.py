@@ -11,7 +11,9 @@ from flask_openapi3 import OpenAPI
 from flask_openapi3_redoc.plugins import RegisterPlugin as Redoc  # type: ignore[import-untyped, unused-ignore]
 from flask_openapi3_swagger.plugins import RegisterPlugin as Swagger  # type: ignore[import-untyped, unused-ignore]
 
+from api.problems import show_detail
 from core.errors import ServiceError
+from core.log import Event, Log
 from search.request import SearchRequest
 from search.service import SearchService
 
@@ -27,6 +29,7 @@ _LINKS = {
     "openapi": "/openapi.json",
 }
 _PAGE_LIMIT = 20
+_log = Log("api")
 
 
 def register_pages(app: Flask, service: SearchService) -> None:
@@ -60,7 +63,8 @@ def _render_page(service: SearchService, query: str) -> str:
             found = service.search(SearchRequest(query=query, limit=_PAGE_LIMIT, fields=fields))
             answer = orjson.loads(found.to_bytes())
         except ServiceError as error:
-            fault = str(error)
+            fault = show_detail(error)
+            _log.warning(Event.REQUEST_FAILED, reason=str(error))
     return render_template("search.html", query=query, answer=answer, fault=fault, links=_LINKS, name=NAME)
 
 

@@ -60,7 +60,8 @@ def test_a_check_that_fails_unexpectedly_is_reported() -> None:
         raise ValueError("10.0.0.5 sent nonsense")
 
     checker = HealthChecker({"a": Check(stumble)})
-    assert checker.check().checks["a"].reason == "ValueError"
+    reason = checker.check().checks["a"].reason or ""
+    assert "the log has the details" in reason and "10.0.0.5" not in reason
     checker.close()
 
 

@@ -44,7 +44,7 @@ def test_small_values_under_long_keys_are_bounded_too() -> None:
         max_bytes=10 * ENTRY_BYTES, ttl_s=60, size_of=lambda key, value: len(key) + len(value)
     )
     keys = [f"{number:0{ENTRY_BYTES}}" for number in range(100)]
-    memory.put_many({key: b"" for key in keys})
+    memory.put_many(dict.fromkeys(keys, b""))
     assert sorted(memory.get_many(keys)) == keys[-5:]
     assert memory.size_bytes == 10 * ENTRY_BYTES
 
