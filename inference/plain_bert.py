@@ -1,7 +1,8 @@
 """The commonest kind of sentence-transformers model, loaded without that library.
 
-Importing the library costs seconds and 370 MB (it brings its training tools along), and a worker needs none of it for a
-BERT with mean or first-token pooling. Whatever a folder says that is not known here leaves it to the library.
+Importing the library brings its training tools along; a worker without them starts sooner and is 160 MB smaller. It is
+not needed for a BERT with mean or first-token pooling. Whatever a folder says that is not known here leaves the model to
+the library.
 """
 
 from __future__ import annotations
