@@ -1,7 +1,7 @@
 """The commonest kind of sentence-transformers model, loaded without that library.
 
 Importing the library brings its training tools along; a worker without them starts sooner and is 160 MB smaller. It is
-not needed for a BERT with mean or first-token pooling. Whatever a folder says that is not known here leaves the model to
+not needed for a BERT with mean or first-token pooling. Whatever a folder says that is not known here leaves it to
 the library.
 """
 
