@@ -147,10 +147,12 @@ class Dispatcher(Generic[K, V]):
             return batch
 
     def _answer(self, batch: dict[K, _Entry[V]]) -> None:
+        until = max(entry.deadline for entry in batch.values())
         try:
-            timeout_s = max(entry.deadline for entry in batch.values()) - time.monotonic()
-            values = self._ask(list(batch), max(timeout_s, 0.001))
+            values = self._ask(list(batch), max(until - time.monotonic(), 0.001))
         except Exception as error:  # whatever it is, it belongs to those who wait, and the thread must live on
+            if isinstance(error, DeadlineExceededError):
+                batch = self._put_back_patient(batch, until)
             _log.warning(Event.QUERY_BATCH_FAILED, dispatcher=self._name, keys=len(batch), reason=type(error).__name__)
             if len(batch) > 1 and not isinstance(error, TransientError):
                 for key, entry in batch.items():
@@ -163,6 +165,15 @@ class Dispatcher(Generic[K, V]):
         self._release(batch)
         for entry, value in zip(batch.values(), values, strict=True):
             _finish(entry, value=value)
+
+    def _put_back_patient(self, batch: dict[K, _Entry[V]], until: float) -> dict[K, _Entry[V]]:
+        """Ask once more for the keys of those who joined the call later than it was made; returns the others."""
+        with self._changed:
+            patient = [] if self._closed else [key for key, entry in batch.items() if entry.deadline > until]
+            for key in patient:
+                self._waiting[key] = self._in_flight.pop(key)
+                self._waiting.move_to_end(key, last=False)
+        return {key: entry for key, entry in batch.items() if key not in patient}
 
     def _ask(self, keys: list[K], timeout_s: float) -> Sequence[V]:
         values = self._call(keys, timeout_s)

@@ -170,6 +170,32 @@ def test_the_call_is_told_how_long_anybody_waits(build: Callable[..., Dispatcher
     assert 0 < gate.timeouts[0] <= 3.0
 
 
+def test_who_joins_a_call_keeps_his_own_deadline(pool: ThreadPoolExecutor) -> None:
+    """When the call gives up at the deadline of those who came first, the key is asked for again for the others."""
+    entered, go_on = threading.Event(), threading.Event()
+    timeouts: list[float] = []
+
+    def call(keys: list[int], timeout_s: float) -> list[int]:
+        timeouts.append(timeout_s)
+        if len(timeouts) > 1:
+            return [2 * key for key in keys]
+        entered.set()
+        assert go_on.wait(10)
+        raise DeadlineExceededError("late")
+
+    dispatcher = Dispatcher(call, batch_max=4, queue_max=4, name="test")
+    first = pool.submit(dispatcher.get, 1, timeout_s=1)
+    assert entered.wait(10)
+    joined = pool.submit(dispatcher.get, 1, timeout_s=30)
+    wait_until(lambda: dispatcher.get_stats().requests == 2)
+    with pytest.raises(DeadlineExceededError):
+        first.result(10)
+    go_on.set()
+    assert joined.result(10) == 2
+    assert timeouts[0] <= 1 < timeouts[1]
+    dispatcher.close()
+
+
 def test_a_bad_key_fails_alone(
     build: Callable[..., Dispatcher[int, int]], gate: Gate, pool: ThreadPoolExecutor
 ) -> None:
