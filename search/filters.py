@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, cast, get_args
 
+from core.document import AgeRating
 from core.errors import InvalidInputError
 from core.fields import FIELD_BY_NAME, FieldKind, IndexedField
-from core.text import find_text_fault
+from core.text import clean_text, find_text_fault
 
 Clause = Literal["must", "should", "must_not"]
 Scalar = str | int | bool
@@ -32,6 +33,7 @@ CONDITIONS_MAX = 50
 _VALUE_MAX_CHARS = 1_000
 # Beyond this a JSON number is no longer the integer that its sender meant.
 _INTEGER_MAX = 2**53
+_RATINGS: dict[str, str] = {rating.casefold(): rating for rating in get_args(AgeRating)}
 _BOUNDS = ("gt", "gte", "lt", "lte")
 _RANGED = (FieldKind.INTEGER, FieldKind.FLOAT, FieldKind.DATETIME)
 
@@ -170,7 +172,14 @@ def _parse_value(field: IndexedField, value: Any, where: str) -> Scalar:
         raise InvalidInputError(where, f"must be a text of 1 to {_VALUE_MAX_CHARS} characters")
     if fault := find_text_fault(value):
         raise InvalidInputError(where, fault)
-    return field.fold(value.strip())
+    return _fold(field, clean_text(value))
+
+
+def _fold(field: IndexedField, value: str) -> str:
+    """The value as the index holds it; age ratings have a spelling of their own."""
+    if field.name == "rating":
+        return _RATINGS.get(value.casefold(), value)
+    return field.fold(value)
 
 
 def _parse_bound(field: IndexedField, value: Any, where: str) -> Bound:

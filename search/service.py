@@ -13,7 +13,7 @@ import orjson
 from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.fields import HIDDEN_PAYLOAD
 from core.settings import Settings
-from core.text import find_text_fault
+from core.text import clean_text, find_text_fault
 from search.cache import CacheKeys, SearchCache, build_keys
 from search.dispatcher import Dispatcher
 from search.encoding import EncodedQuery
@@ -154,7 +154,7 @@ class SearchService:
             raise InvalidInputError("id", fault)
         if len(identifier) > IDENTIFIER_MAX_CHARS:
             raise InvalidInputError("id", f"more than {IDENTIFIER_MAX_CHARS} characters")
-        slug = self._titles.resolve_slug(identifier)
+        slug = self._titles.resolve_slug(clean_text(identifier))
         title = self._titles.load([slug]).get(slug) if slug is not None else None
         if slug is None or title is None or title.excluded or (title.adult and not include_adult):
             raise NotFoundError("title", identifier)
