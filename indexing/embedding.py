@@ -24,6 +24,7 @@ from core.recipe import RecipeSet
 from core.settings import Settings
 from core.vectors import LEXICAL_VECTOR, METADATA_VECTOR
 from indexing.generations import GenerationService
+from indexing.layout import build_layout
 from indexing.leases import LeaseKeeper
 from indexing.points import Vectors, build_point, build_updates
 from indexing.preparation import PreparedTitle, collect_related_keys, prepare_title
@@ -89,18 +90,19 @@ class EmbeddingService:
         self._store = store
         self._models = models
         self._owner = owner
+        self._layout = build_layout(settings, models.recipes)
         self._memo = PassageMemo()
 
     def ensure_generation(self) -> None:
         """Make sure that there is a collection for the vectors of our recipes."""
-        self._generations.ensure(self._models.recipes, idle_s=self._settings.lease_s)
+        self._generations.ensure(self._models.recipes, layout=self._layout, idle_s=self._settings.lease_s)
 
     def embed_chunk(self, job_id: uuid.UUID, slugs: Sequence[str], collection: str) -> ChunkReport:
         """Embed and index those of the titles that no one else works on."""
-        if not self._generations.is_made_by(collection, self._models.recipes):
+        if not self._generations.is_made_by(collection, self._models.recipes, layout=self._layout):
             # Vectors of two encoders must never meet: the titles wait for a worker of that collection's recipes.
             _log.warning(Event.CHUNK_PASSED_OVER, job_id=str(job_id), collection=collection, titles=len(slugs))
-            self._generations.retire_abandoned(self._models.recipes, idle_s=self._settings.lease_s)
+            self._generations.retire_abandoned(self._models.recipes, layout=self._layout, idle_s=self._settings.lease_s)
             return ChunkReport()
         started = time.monotonic()
         claims = self._stages.claim(job_id, slugs, owner=self._owner, lease_s=self._settings.lease_s)

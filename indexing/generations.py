@@ -1,4 +1,4 @@
-"""Which collection the titles go into: one for each set of recipes, reached by an alias."""
+"""Which collection the titles go into: one for each set of recipes and layout, reached by an alias."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import suppress
 from core.errors import TransientError
 from core.log import Event, Log
 from core.recipe import RecipeSet
-from inference import bm25
+from indexing.layout import needs_idf
 from storage.database.generations import Generation, GenerationRepository
 from storage.database.models import GenerationState
 from storage.vectors.store import PointsMissingError, VectorStore
@@ -30,25 +30,25 @@ class GenerationService:
         self._store = store
         self._alias = alias
 
-    def ensure(self, recipes: RecipeSet, *, idle_s: float) -> Generation:
-        """The generation of these recipes, with its collection; made if there is none.
+    def ensure(self, recipes: RecipeSet, *, layout: str, idle_s: float) -> Generation:
+        """The generation of these recipes and this layout, with its collection; made if there is none.
 
         The first generation of all goes live at once, since there is nothing better to search in. If these are the
         recipes of the live one, an attempt at others on which no job got on for `idle_s` seconds is given up.
         """
-        generation, is_new = self._generations.find_or_create(self._alias, recipes)
+        generation, is_new = self._generations.find_or_create(self._alias, recipes, layout=layout)
         if is_new:
             _log.info(Event.GENERATION_CREATED, collection=generation.collection, encoder=recipes.text.encoder)
         self.ensure_collection(generation)
         if self._generations.get_live(self._alias) is None:
             self.go_live(generation)
-        self.retire_abandoned(recipes, idle_s=idle_s)
+        self.retire_abandoned(recipes, layout=layout, idle_s=idle_s)
         return generation
 
-    def retire_abandoned(self, recipes: RecipeSet, *, idle_s: float) -> None:
+    def retire_abandoned(self, recipes: RecipeSet, *, layout: str, idle_s: float) -> None:
         """If these are the live recipes: give up attempts at others that nobody carries on, so that jobs come back."""
         live = self._generations.get_live(self._alias)
-        if live is not None and live.recipes.fingerprint == recipes.fingerprint:
+        if live is not None and live.fits(recipes, layout):
             self._generations.retire_abandoned(self._alias, idle_s=idle_s)
 
     def get_target(self, preferred: str | None = None) -> Generation:
@@ -58,10 +58,10 @@ class GenerationService:
             raise NoGenerationError("no embedding worker has started yet", retry_after_s=5)
         return next((one for one in usable if one.collection == preferred), usable[0])
 
-    def is_made_by(self, collection: str, recipes: RecipeSet) -> bool:
-        """True if the collection is one of ours, in use, and holds vectors of these recipes."""
+    def is_made_by(self, collection: str, recipes: RecipeSet, *, layout: str) -> bool:
+        """True if the collection is one of ours, in use, and holds vectors of these recipes in this layout."""
         return any(
-            one.collection == collection and one.recipes.fingerprint == recipes.fingerprint
+            one.collection == collection and one.fits(recipes, layout)
             for one in self._generations.list_all(self._alias)
             if one.state is not GenerationState.RETIRED
         )
@@ -91,7 +91,7 @@ class GenerationService:
         self._store.create_collection(
             generation.collection,
             text_dimension=recipes.text.dimension,
-            lexical_needs_idf=recipes.lexical.encoder == bm25.ENCODER,
+            lexical_needs_idf=needs_idf(recipes),
         )
         if generation.state is GenerationState.LIVE and self._store.get_alias_target(self._alias) is None:
             # Died between the two steps of going live, or Qdrant came back empty.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, or_, select, update
@@ -16,12 +16,17 @@ from storage.database.session import Database
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One collection of titles with the recipes that filled it."""
+    """One collection of titles with the recipes that filled it. `layout` is blank if it was never recorded."""
 
     collection: str
     alias: str
     state: GenerationState
     recipes: RecipeSet
+    layout: str = ""
+
+    def fits(self, recipes: RecipeSet, layout: str) -> bool:
+        """True if vectors of these recipes and this layout may be written to it."""
+        return self.recipes.fingerprint == recipes.fingerprint and self.layout in ("", layout)
 
 
 # Any number: whoever decides whether a generation is needed holds this lock.
@@ -38,8 +43,8 @@ class GenerationRepository:
         """The generation that searches are answered from; None before the first one exists."""
         return next((one for one in self.list_all(alias) if one.state is GenerationState.LIVE), None)
 
-    def find_or_create(self, alias: str, recipes: RecipeSet) -> tuple[Generation, bool]:
-        """The generation of these recipes that is not retired, and whether this call made it.
+    def find_or_create(self, alias: str, recipes: RecipeSet, *, layout: str = "") -> tuple[Generation, bool]:
+        """The generation of these recipes and this layout that is not retired, and whether this call made it.
 
         One that was given up before it ever went live is taken up again: its ledger says what it holds.
         One process at a time, so that workers that start together share one. Collections are numbered by alias.
@@ -48,20 +53,27 @@ class GenerationRepository:
             connection.execute(select(func.pg_advisory_xact_lock(_CREATE_LOCK)))
             known = self.list_all(alias)
             for one in known:
-                if one.recipes.fingerprint == recipes.fingerprint and one.state is not GenerationState.RETIRED:
-                    return one, False
-            given_up = self._revive(connection, alias, recipes)
+                if one.fits(recipes, layout) and one.state is not GenerationState.RETIRED:
+                    self._set_layout(connection, one.collection, layout)
+                    return replace(one, layout=layout), False
+            given_up = self._revive(connection, alias, recipes, layout=layout)
             if given_up is not None:
-                return Generation(given_up, alias, GenerationState.BUILDING, recipes), False
+                return Generation(given_up, alias, GenerationState.BUILDING, recipes, layout), False
             collection = f"{alias}_{recipes.fingerprint}_{len(known) + 1:03d}"
-            return self.create(collection, alias=alias, recipes=recipes), True
+            return self.create(collection, alias=alias, recipes=recipes, layout=layout), True
 
-    def _revive(self, connection: Connection, alias: str, recipes: RecipeSet) -> str | None:
-        """The newest generation of these recipes that never went live is building again, and the newest of all."""
+    def _set_layout(self, connection: Connection, collection: str, layout: str) -> None:
+        """A generation from before layouts were recorded has that of the first worker that uses it."""
+        unknown = (generations.c.collection == collection, generations.c.layout == "")
+        connection.execute(update(generations).where(*unknown).values(layout=layout))
+
+    def _revive(self, connection: Connection, alias: str, recipes: RecipeSet, *, layout: str) -> str | None:
+        """The newest of these recipes and this layout that never went live is building again, the newest of all."""
         newest = (
             select(generations.c.collection)
             .where(generations.c.alias == alias, generations.c.recipes_fingerprint == recipes.fingerprint)
             .where(generations.c.state == GenerationState.RETIRED, generations.c.live_at.is_(None))
+            .where(generations.c.layout == layout)
             .order_by(generations.c.created_at.desc())
             .limit(1)
         )
@@ -102,7 +114,7 @@ class GenerationRepository:
         with self._database.begin() as connection:
             return list(connection.execute(statement).scalars())
 
-    def create(self, collection: str, *, alias: str, recipes: RecipeSet) -> Generation:
+    def create(self, collection: str, *, alias: str, recipes: RecipeSet, layout: str = "") -> Generation:
         """Record a generation that is being built; the same call again changes nothing."""
         members = {"text": recipes.text, "lexical": recipes.lexical, "metadata": recipes.metadata}
         with self._database.begin() as connection:
@@ -115,11 +127,12 @@ class GenerationRepository:
                     alias=alias,
                     state=GenerationState.BUILDING,
                     recipes_fingerprint=recipes.fingerprint,
+                    layout=layout,
                     **{f"{kind}_fingerprint": recipe.fingerprint for kind, recipe in members.items()},
                 )
                 .on_conflict_do_nothing()
             )
-        return Generation(collection, alias, GenerationState.BUILDING, recipes)
+        return Generation(collection, alias, GenerationState.BUILDING, recipes, layout)
 
     def set_live(self, collection: str, alias: str) -> None:
         """Record that the alias points at this collection now; the one before is retired."""
@@ -175,6 +188,7 @@ class GenerationRepository:
                     lexical=versions[row.lexical_fingerprint],
                     metadata=versions[row.metadata_fingerprint],
                 ),
+                layout=row.layout,
             )
             for row in rows
         ]

@@ -13,6 +13,7 @@ import pytest
 from qdrant_client import models
 
 from core.errors import DependencyUnavailableError, InvalidInputError
+from core.identity import point_id
 from indexing.generations import NoGenerationError
 from messaging.names import TASK_EMBED_CHUNK, TASK_RUN_JOB
 from storage.database.models import GenerationState, JobState
@@ -357,3 +358,34 @@ def test_graphs_wait_for_the_last_of_several_jobs(pipeline: Any, make_documents:
     pipeline.deliver()
     assert pipeline.job_repository.get(long_job).state is JobState.COMPLETED
     assert _indexing_threshold(pipeline) == pipeline.settings.indexing_threshold_kb
+
+
+def test_turning_sparse_vectors_on_builds_a_collection_that_has_them(
+    build_pipeline: Callable[..., Any], make_documents: Documents
+) -> None:
+    """Another layout is another generation: no title fails, and the alias moves when all are there."""
+    pipeline = build_pipeline(alias=f"titles_{uuid.uuid4().hex[:8]}", enable_sparse_vectors=False)
+    pipeline.embedding.ensure_generation()
+    pipeline.import_documents(make_documents(3))
+    pipeline.index()
+    without = pipeline.store.get_alias_target(pipeline.alias)
+    changed = build_pipeline(share=pipeline, enable_sparse_vectors=True)
+    changed.embedding.ensure_generation()
+    job, report = changed.index()
+    assert (job.state, job.message, report.indexed, report.failed) == (JobState.COMPLETED, None, 3, 0)
+    assert changed.store.get_alias_target(changed.alias) == job.collection != without
+    [record] = changed.store.retrieve(changed.alias, [point_id("title-number-0")], with_vectors=True)
+    assert {"lexical_sparse", "metadata_sparse"} <= set(record.vector)
+
+
+def test_a_generation_from_before_layouts_were_recorded_is_used(
+    build_pipeline: Callable[..., Any], make_documents: Documents
+) -> None:
+    """An index of an older version is not built anew; from the first start on its layout is known."""
+    pipeline = build_pipeline(alias=f"titles_{uuid.uuid4().hex[:8]}")
+    pipeline.embedding.ensure_generation()
+    collection = pipeline.collection
+    pipeline.execute("UPDATE generations SET layout = ''")
+    pipeline.embedding.ensure_generation()
+    [generation] = pipeline.generation_repository.list_all(pipeline.alias)
+    assert generation.collection == collection and len(generation.layout) == 12
