@@ -20,6 +20,7 @@ from typing import Any, cast
 import numpy as np
 import orjson
 import redis
+from celery.exceptions import TaskRevokedError
 from kombu.exceptions import KombuError
 from numpy.typing import NDArray
 from redis.backoff import NoBackoff
@@ -160,6 +161,8 @@ class QueryWorkerClient:
             # Queries are people's words: dashboards get their number only.
             kwargsrepr=f"<{len(texts)} texts>",
             ignore_result=False,
+            # Without a worker nothing is left for the next one but messages that it drops unread.
+            expires=max(timeout_s, 1.0),
         )
         return task_id
 
@@ -193,7 +196,7 @@ def _read_reply(reply: bytes, *, expected: int) -> EncodedQueries:
     result = answer["result"]
     if answer["status"] != "SUCCESS":
         kind = result.get("exc_type", "unknown") if isinstance(result, dict) else "unknown"
-        if kind == DeadlineExceededError.__name__:
+        if kind in (DeadlineExceededError.__name__, TaskRevokedError.__name__):
             raise DeadlineExceededError("the query worker was too busy to begin in time")
         raise DependencyUnavailableError("query-worker", f"the task failed with {kind}")
     encoded = parse_query_result(result)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import json
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psutil
 import pytest
+import redis
 from flask.testing import FlaskClient
 
 from api.app import create_app
 from api.services import ApiServices, build_services
 from embedded.services import EmbeddedServices
+from messaging.names import QUEUE_QUERY
 
 _numbers = itertools.count()
 DEADLINE_S = 3.0
@@ -62,11 +66,16 @@ def worker(start_worker: Any) -> Iterator[None]:
         yield
 
 
-def test_without_a_worker_the_answer_comes_within_the_deadline(client: FlaskClient, start_worker: Any) -> None:
-    """No worker: 503 that says so, well in time; with a worker the same process answers."""
+def test_without_a_worker_the_answer_comes_within_the_deadline(
+    client: FlaskClient, index: Any, start_worker: Any
+) -> None:
+    """No worker: 503 that says so, well in time; what waits in the broker expires; with a worker searches go on."""
     started = time.monotonic()
     expect_away(ask(client), "query-worker")
     assert time.monotonic() - started < PATIENCE_S
+    with redis.Redis.from_url(index.settings.redis_url.get_secret_value()) as broker:
+        message = json.loads(broker.lindex(QUEUE_QUERY, 0))
+    assert datetime.fromisoformat(message["headers"]["expires"]) < datetime.now(UTC) + timedelta(minutes=1)
     expect_unready(client, "query-worker")
     with start_worker():
         expect_recovery(client)
