@@ -78,6 +78,10 @@ class JobService:
         except TransientError:
             self._jobs.wait_again(job_id)
             raise
+        except Exception as error:
+            # A fault of ours: the next attempt would meet it again. Celery logs where it comes from.
+            self._jobs.close(job_id, JobState.FAILED, message=f"unexpected {type(error).__name__}: {error}"[:2_000])
+            raise
 
     def import_records(
         self, job_id: uuid.UUID, records: Iterator[RawRecord], *, on_progress: Callable[[ImportSummary], None]
@@ -172,12 +176,17 @@ class JobService:
         return self._titles.count() - self._ledger.count(target.collection) <= dead
 
     def _find_lost_titles(self, target: Generation) -> list[str]:
-        """Titles that the ledger lists and the collection lacks. Compares counts first: that is cheap."""
+        """Titles that the ledger lists and the collection lacks. Compares counts first: that is cheap.
+
+        The ledger is read before Qdrant both times: what another job writes in between is then only in the second.
+        """
         self._generations.ensure_collection(target)
-        if self._store.count(target.collection) >= self._ledger.count(target.collection):
+        expected = self._ledger.count(target.collection)
+        if self._store.count(target.collection) >= expected:
             return []
+        listed = list(self._ledger.iterate_slugs(target.collection))
         present = set(self._store.scroll_ids(target.collection))
-        return [slug for slug in self._ledger.iterate_slugs(target.collection) if point_id(slug) not in present]
+        return [slug for slug in listed if point_id(slug) not in present]
 
     # Mending
 

@@ -389,3 +389,41 @@ def test_a_generation_from_before_layouts_were_recorded_is_used(
     pipeline.embedding.ensure_generation()
     [generation] = pipeline.generation_repository.list_all(pipeline.alias)
     assert generation.collection == collection and len(generation.layout) == 12
+
+
+def test_a_fault_of_ours_ends_the_job_with_its_reason(pipeline: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error that nobody foresaw is told and not met again every two minutes."""
+    job_id = pipeline.job_repository.create("import", {"documents": [{"title": "X"}]})
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise TypeError("no such thing")
+
+    monkeypatch.setattr(pipeline.importer, "run", fail)
+    with pytest.raises(TypeError):
+        pipeline.jobs.run(job_id)
+    job = pipeline.job_repository.get(job_id)
+    assert job.state is JobState.FAILED and job.message == "unexpected TypeError: no such thing"
+    pipeline.jobs.reconcile()
+    assert pipeline.hints.sent == []
+
+
+def test_titles_that_another_job_writes_meanwhile_are_not_taken_for_lost(
+    pipeline: Any, make_documents: Documents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the two counts of an ending job another one finishes titles: none of them is written twice."""
+    pipeline.import_documents(make_documents(4))
+    first = pipeline.start_job(ids=["title-number-1"])
+    pipeline.deliver()
+    pipeline.execute("UPDATE jobs SET state = 'running' WHERE id = :id", id=first)
+    count = pipeline.store.count
+
+    def count_then_write(*arguments: Any) -> int:
+        found = count(*arguments)
+        with monkeypatch.context() as patched:
+            patched.setattr(pipeline.store, "count", count)
+            pipeline.index(ids=["title-number-2", "title-number-3"])
+        return int(found)
+
+    monkeypatch.setattr(pipeline.store, "count", count_then_write)
+    assert pipeline.jobs.finish(first)
+    assert pipeline.states(first)["embed"] == {"done": 1}
