@@ -19,6 +19,7 @@ from core.log import Event, Log
 from indexing.sources.files import RawRecord
 from indexing.sources.records import Refusal, parse_record
 from storage.database.jobs import IMPORT_STAGE, JobRepository
+from storage.database.ledger import LedgerRepository
 from storage.database.session import Connection, Database
 from storage.database.titles import StoredTitle, TitleRepository
 
@@ -61,6 +62,7 @@ class Importer:
         self._database = database
         self._titles = titles
         self._jobs = jobs
+        self._ledger = LedgerRepository(database)
 
     def run(
         self,
@@ -105,6 +107,7 @@ class Importer:
         self._titles.insert(connection, list(batch.added.values()))
         self._titles.update(connection, list(batch.changed.values()))
         self._titles.add_ids(connection, batch.new_ids)
+        self._ledger.distrust_linked(connection, batch.named_anew)
         summary.added = len(batch.added)
         summary.changed = len(batch.changed)
         summary.unchanged = len(documents) - summary.added - summary.changed
@@ -124,6 +127,7 @@ class _Batch:
         self.added: dict[str, StoredTitle] = {}
         self.changed: dict[str, StoredTitle] = {}
         self.new_ids: list[tuple[str, str, str]] = []
+        self._renamed: set[str] = set()
 
     def add(self, document: AnimeDocument) -> None:
         """Place one document."""
@@ -139,6 +143,16 @@ class _Batch:
                 self._slug_by_key[key] = slug
                 self.new_ids.append((*key, slug))
 
+    @property
+    def named_anew(self) -> set[tuple[str, str]]:
+        """Ids that lead to another name than before this batch, or to one at all."""
+        renamed = (
+            (provider, str(value))
+            for slug in self._renamed
+            for provider, value in self._stored[slug].document.get("external_ids", {}).items()
+        )
+        return {(provider, external_id) for provider, external_id, _ in self.new_ids} | set(renamed)
+
     def _add_new(self, document: AnimeDocument, incoming: dict[str, Any]) -> str:
         slug = assign_slug(document.title, document.external_ids, is_taken=self._is_taken)
         self._taken.add(slug)
@@ -150,6 +164,8 @@ class _Batch:
         after = _build_title(slug, merge_documents(before.document, incoming))
         if after.content_hash == before.content_hash:
             return
+        if after.document["title"] != before.document["title"]:
+            self._renamed.add(slug)
         self._stored[slug] = after
         target = self.added if slug in self.added else self.changed
         target[slug] = after

@@ -91,6 +91,23 @@ class LedgerRepository:
             with self._database.begin() as connection:
                 connection.execute(statement, {"collection": collection, "slugs": list(vectors), "blanks": blanks})
 
+    def distrust_linked(self, connection: Connection, keys: Iterable[tuple[str, str]]) -> None:
+        """Titles that link to one of these (provider, id) are to be looked at again, in every collection.
+
+        Their related_vector names what they link to, and that title is new or has another name.
+        """
+        if connection.execute(select(embedding_ledger.c.slug).limit(1)).first() is None:
+            return
+        links = [json.dumps([{"external_ids": {provider: value}}]) for key in keys for provider, value in _spell(key)]
+        statement = text("""
+            UPDATE embedding_ledger SET document_hash = '' WHERE slug IN (
+                SELECT t.slug FROM unnest(CAST(:links AS text[])) AS k(link)
+                JOIN titles t ON t.document -> 'related_anime' @> CAST(k.link AS jsonb)
+            )
+        """)
+        if links:
+            connection.execute(statement, {"links": links})
+
     def forget(self, connection: Connection, collection: str, slugs: Sequence[str]) -> None:
         """Remove entries, so that these titles are written in full again."""
         if slugs:
@@ -124,3 +141,11 @@ class LedgerRepository:
         query = select(keys.c.name, func.count().label("titles")).group_by(keys.c.name)
         with self._database.begin() as connection:
             return {row.name: row.titles for row in connection.execute(query)}
+
+
+def _spell(key: tuple[str, str]) -> Iterator[tuple[str, str | int]]:
+    """An id as documents may hold it: a text, or a number."""
+    provider, value = key
+    yield provider, value
+    if value.isascii() and value.isdigit():
+        yield provider, int(value)

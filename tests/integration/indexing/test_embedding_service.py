@@ -546,3 +546,23 @@ def test_titles_whose_lease_is_lost_are_not_written(pipeline: Any, make_document
     report = pipeline.embedding.embed_chunk(job_id, kwargs["slugs"], kwargs["collection"])
     assert (report.claimed, report.indexed, report.failed, report.released) == (5, 0, 0, 0)
     assert pipeline.ledger.count(pipeline.collection) == 0 and pipeline.store.count(pipeline.collection) == 0
+
+
+def test_a_title_follows_the_names_of_those_it_links_to(pipeline: Any) -> None:
+    """Linked by an id alone: imported later, or renamed, the other title's name comes into the related vector."""
+    links = [{"relation": "sequel", "external_ids": {"mal": 2, "anidb": "x"}}]
+    pipeline.import_documents([{"title": "First", "external_ids": {"mal": 1}, "related_anime": links}])
+    pipeline.index()
+
+    def related_texts() -> list[str]:
+        pipeline.encoder.texts.clear()
+        job, _ = pipeline.index()
+        assert job.state is JobState.COMPLETED
+        return [text for text in pipeline.encoder.texts if "equel" in text]
+
+    pipeline.import_documents([{"title": "Second", "external_ids": {"mal": 2}}])
+    assert len(found := related_texts()) == 1 and "Second" in found[0]
+    pipeline.import_documents([{"title": "Second Season", "external_ids": {"mal": 2}}])
+    assert len(found := related_texts()) == 1 and "Second Season" in found[0]
+    pipeline.import_documents([{"title": "Second Season", "year": 2001, "external_ids": {"mal": 2}}])
+    assert related_texts() == []
