@@ -11,7 +11,7 @@ from core.settings import Settings, load_settings
 from indexing.generations import GenerationService
 from indexing.importing import Importer
 from indexing.jobs import JobService
-from messaging.app import create_celery
+from messaging.app import create_sender
 from messaging.hints import HintSender
 from storage.database.generations import GenerationRepository
 from storage.database.jobs import JobRepository
@@ -41,7 +41,7 @@ def build_command_services() -> CommandServices:
     database = Database(settings.database_url.get_secret_value())
     store = VectorStore(settings, timeout_s=60)
     job_repository, titles = JobRepository(database), TitleRepository(database)
-    hints = HintSender(create_celery(settings))
+    hints = HintSender(create_sender(settings))
     jobs = JobService(
         settings=settings,
         jobs=job_repository,
