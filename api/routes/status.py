@@ -71,7 +71,7 @@ def _count(services: ApiServices) -> Response:
     collection, state = _find_collection(services.live, services.store)
     body = {
         "titles": services.titles.count(),
-        "points": state.points if state else None,
+        "points": services.store.count_visible(collection) if collection and state else None,
         "generation": collection,
         "is_optimised": state.is_optimised if state else None,
         "search": services.search.get_stats(),

@@ -60,9 +60,10 @@ class TitleRepository:
         return {row.slug: StoredTitle(*row) for row in connection.execute(query)}
 
     def count(self) -> int:
-        """How many titles are stored and not excluded."""
+        """How many titles anybody may see: neither excluded nor adult."""
+        seen = titles.c.excluded.is_(False), titles.c.adult.is_(False)
         with self._database.begin() as connection:
-            query = select(func.count()).select_from(titles).where(titles.c.excluded.is_(False))
+            query = select(func.count()).select_from(titles).where(*seen)
             return connection.execute(query).scalar_one()
 
     def lock_slugs(self, connection: Connection) -> None:

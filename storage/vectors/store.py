@@ -167,6 +167,11 @@ class VectorStore:
         """The exact number of points that match."""
         return self._call(lambda: self._client.count(collection, condition, exact=True)).count
 
+    def count_visible(self, collection: str) -> int:
+        """The exact number of points that a search without `include_adult` may find."""
+        adult = models.FieldCondition(key="adult", match=models.MatchValue(value=True))
+        return self.count(collection, models.Filter(must_not=[adult]))
+
     def retrieve(
         self,
         collection: str,
