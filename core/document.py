@@ -6,7 +6,7 @@ Every importer ends here, so what is stored in Postgres always has this shape.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -218,13 +218,18 @@ class AnimeDocument(_Part):
     @property
     def is_adult(self) -> bool:
         """Never returned, counted or suggested unless the request asks for it (product.md section 2)."""
-        labelled = self.ADULT_LABEL in self.tags or self.ADULT_LABEL in self.genres
-        return labelled or self.rating == "Rx"
+        return is_adult({"tags": self.tags, "genres": self.genres, "rating": self.rating})
 
     def to_json(self) -> dict[str, Any]:
         """What is stored: only the fields that say something."""
         dumped = self.model_dump(mode="json", exclude_none=True)
         return {name: value for name, value in dumped.items() if value not in ([], {}, "")}
+
+
+def is_adult(document: Mapping[str, Any]) -> bool:
+    """The rule for a document as stored: its label among tags or genres, or its rating."""
+    labels = (*document.get("tags", ()), *document.get("genres", ()))
+    return AnimeDocument.ADULT_LABEL in labels or document.get("rating") == "Rx"
 
 
 def content_hash(document: dict[str, Any]) -> str:

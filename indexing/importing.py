@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from core.document import AnimeDocument, content_hash, merge_documents
+from core.document import AnimeDocument, content_hash, is_adult, merge_documents
 from core.identity import assign_slug, build_slug
 from core.log import Event, Log
 from indexing.sources.files import RawRecord
@@ -191,6 +191,4 @@ def _identity_keys(document: AnimeDocument) -> list[tuple[str, str]]:
 
 
 def _build_title(slug: str, document: dict[str, Any]) -> StoredTitle:
-    tags = (*document.get("tags", []), *document.get("genres", []))
-    adult = AnimeDocument.ADULT_LABEL in tags or document.get("rating") == "Rx"
-    return StoredTitle(slug, document, content_hash(document), adult, excluded=False)
+    return StoredTitle(slug, document, content_hash(document), is_adult(document), excluded=False)

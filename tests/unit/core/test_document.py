@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from core.document import AnimeDocument, content_hash, merge_documents
+from core.document import AnimeDocument, content_hash, is_adult, merge_documents
 
 
 def _json(**fields: Any) -> dict[str, Any]:
@@ -112,7 +112,8 @@ def test_statistics_hold_only_what_json_holds() -> None:
 )
 def test_adult_titles_are_told_by_rating_or_label(fields: dict[str, Any], *, adult: bool) -> None:
     """Rx or the label `hentai`, in any case, makes a title adult; nothing else does."""
-    assert AnimeDocument.model_validate({"title": "X", **fields}).is_adult is adult
+    document = AnimeDocument.model_validate({"title": "X", **fields})
+    assert document.is_adult is is_adult(document.to_json()) is adult
 
 
 def test_the_hash_does_not_depend_on_the_order_of_keys() -> None:
