@@ -89,17 +89,26 @@ class _ZstdStream(io.RawIOBase):
 
 
 def _read_jsonl(stream: IO[bytes]) -> Iterator[RawRecord]:
-    for number, line in enumerate(stream, start=1):
+    for number, line in enumerate(_iterate_lines(stream), start=1):
         text = line.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else line.strip()
         if not text:
             continue
-        if len(text) > _MAX_LINE_BYTES:
+        if len(line.rstrip(b"\r\n")) > _MAX_LINE_BYTES:
             yield RawRecord(number, fault=f"longer than {_MAX_LINE_BYTES} bytes")
             continue
         try:
             yield _check_object(number, orjson.loads(text))
         except orjson.JSONDecodeError as error:
             yield RawRecord(number, fault=f"not JSON: {error}")
+
+
+def _iterate_lines(stream: IO[bytes]) -> Iterator[bytes]:
+    """Lines, of which one that is too long is held no further than shows that it is."""
+    while line := stream.readline(_MAX_LINE_BYTES + 2):
+        rest = line
+        while rest and not rest.endswith(b"\n"):
+            rest = stream.readline(_CHUNK_BYTES)
+        yield line
 
 
 def _read_json(stream: IO[bytes]) -> Iterator[RawRecord]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,18 @@ def test_an_endless_line_is_refused_alone(tmp_path: Path) -> None:
     first, second = read_records(path)
     assert first.fault == "longer than 4000000 bytes"
     assert second == RawRecord(2, value={"title": "One"})
+
+
+def test_an_endless_line_is_never_held_whole(tmp_path: Path) -> None:
+    """A packed file of a few kilobytes that unfolds into one huge line costs no more memory than a line may have."""
+    path = tmp_path / "bomb.jsonl.gz"
+    path.write_bytes(gzip.compress(b"x" * 60_000_000 + b'\n{"title": "Next"}\n', 1))
+    tracemalloc.start()
+    first, second = read_records(path)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert first.fault == "longer than 4000000 bytes" and second == RawRecord(2, value={"title": "Next"})
+    assert peak_bytes < 20_000_000
 
 
 def test_items_of_an_array_that_are_no_objects_are_reported(tmp_path: Path) -> None:
