@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterable
 from typing import Any
 
 import redis
 import stamina
 from celery.signals import worker_init, worker_ready, worker_shutting_down
 
-from core.errors import DependencyUnavailableError, ServiceError
+from core.errors import DependencyUnavailableError, PermanentError
 from core.log import Event, Log
 from core.settings import Settings
 from messaging.names import QUEUE_EMBED, QUEUE_QUERY, heartbeat_key
 
 EXIT_CONFIGURATION = 3
+EXIT_FAILURE = 1
 HEARTBEAT_EVERY_S = 2.0
 HEARTBEAT_LIFE_S = 10
 # Beside bulk encoding at this niceness a query stays at 9 ms (median) instead of 34.
@@ -28,13 +30,7 @@ def connect(settings: Settings) -> None:
     stopping = threading.Event()
 
     def prepare(sender: Any, **_: Any) -> None:
-        try:
-            for queue in _queues_of(sender):
-                prepare_queue(sender.app.services, queue)
-        except ServiceError as error:
-            # Celery logs what a handler raises and works on; a worker without its model must end instead.
-            _log.error(Event.PROCESS_STOPPED, reason=str(error))
-            raise SystemExit(EXIT_CONFIGURATION) from error
+        prepare_or_exit(sender.app.services, _queues_of(sender))
 
     def start_heartbeat(sender: Any, **_: Any) -> None:
         queues = _queues_of(sender.controller)
@@ -48,6 +44,23 @@ def connect(settings: Settings) -> None:
     worker_init.connect(prepare, weak=False)
     worker_ready.connect(start_heartbeat, weak=False)
     worker_shutting_down.connect(stop_heartbeat, weak=False)
+
+
+def prepare_or_exit(services: Any, queues: Iterable[str]) -> None:
+    """Prepare all queues. Raises SystemExit: with EXIT_CONFIGURATION if a person has to change something first.
+
+    Celery logs what a signal's handler raises and works on; a worker without its model must end instead.
+    """
+    try:
+        for queue in queues:
+            prepare_queue(services, queue)
+    except PermanentError as error:
+        _log.error(Event.PROCESS_STOPPED, reason=str(error))
+        raise SystemExit(EXIT_CONFIGURATION) from error
+    except Exception as error:
+        # A server that is away, or a fault that nobody foresaw: another start may fare better.
+        _log.error(Event.PROCESS_STOPPED, reason=str(error), error=error)
+        raise SystemExit(EXIT_FAILURE) from error
 
 
 def prepare_queue(services: Any, queue: str) -> None:

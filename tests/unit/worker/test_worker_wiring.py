@@ -20,7 +20,7 @@ from messaging.hints import HintSender
 from tasks.jobs import embed_chunk, finish_job, reconcile, run_job
 from tasks.queries import encode_queries
 from worker.app import build_app
-from worker.lifecycle import prepare_queue
+from worker.lifecycle import prepare_or_exit, prepare_queue
 
 _ROOT = Path(__file__).parents[3]
 _SETTINGS = Settings(_env_file=None)
@@ -164,6 +164,27 @@ def test_only_model_queues_load_a_model() -> None:
     prepare_queue(object(), names.QUEUE_NETWORK)
     with pytest.raises(ConfigurationError, match="TEXT_EMBEDDING_MODEL"):
         prepare_queue(Broken(), names.QUEUE_QUERY)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigurationError("TEXT_EMBEDDING_MODEL: no such model"), 3),
+        (DeadlineExceededError("later"), 1),
+        (RuntimeError("unforeseen"), 1),
+    ],
+)
+def test_a_worker_that_cannot_prepare_ends(error: Exception, code: int) -> None:
+    """With 3 when a setting is wrong, so that nobody starts it again; with 1 when another start may fare better."""
+
+    class Broken:
+        @property
+        def query_encoding(self) -> Any:
+            raise error
+
+    with pytest.raises(SystemExit) as ended:
+        prepare_or_exit(Broken(), [names.QUEUE_DEFAULT, names.QUEUE_QUERY])
+    assert ended.value.code == code
 
 
 def test_a_hint_that_cannot_be_sent_is_no_error() -> None:
