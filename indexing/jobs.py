@@ -173,7 +173,7 @@ class JobService:
     def _holds_all_titles(self, job: Job, target: Generation) -> bool:
         """The gate before the alias moves: a job of a few titles must not make a half-filled index live."""
         dead = self._jobs.get_progress(job).stages.get(Stage.EMBED, {}).get(RowState.DEAD, 0)
-        return self._titles.count() - self._ledger.count(target.collection) <= dead
+        return self._titles.count_all() - self._ledger.count(target.collection) <= dead
 
     def _find_lost_titles(self, target: Generation) -> list[str]:
         """Titles that the ledger lists and the collection lacks. Compares counts first: that is cheap.

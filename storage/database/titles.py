@@ -66,6 +66,12 @@ class TitleRepository:
             query = select(func.count()).select_from(titles).where(*seen)
             return connection.execute(query).scalar_one()
 
+    def count_all(self) -> int:
+        """How many titles belong in the index: all that are not excluded."""
+        with self._database.begin() as connection:
+            query = select(func.count()).select_from(titles).where(titles.c.excluded.is_(False))
+            return connection.execute(query).scalar_one()
+
     def lock_slugs(self, connection: Connection) -> None:
         """Wait until no other transaction may assign slugs."""
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_SLUG_LOCK})"))

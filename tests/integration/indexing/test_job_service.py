@@ -427,3 +427,17 @@ def test_titles_that_another_job_writes_meanwhile_are_not_taken_for_lost(
     monkeypatch.setattr(pipeline.store, "count", count_then_write)
     assert pipeline.jobs.finish(first)
     assert pipeline.states(first)["embed"] == {"done": 1}
+
+
+def test_adult_titles_count_at_the_gate(build_pipeline: Callable[..., Any], make_documents: Documents) -> None:
+    """An index that lacks as many titles as there are adult ones is not whole, and does not go live."""
+    pipeline = build_pipeline(alias=f"titles_{uuid.uuid4().hex[:8]}")
+    pipeline.embedding.ensure_generation()
+    live = pipeline.collection
+    documents = make_documents(4)
+    pipeline.import_documents([*documents[:2], *({**document, "rating": "Rx"} for document in documents[2:])])
+    other = _start_other_encoder(pipeline)
+    job_id = pipeline.start_job(ids=["title-number-2", "title-number-3"])
+    pipeline.deliver(other)
+    assert pipeline.job_repository.get(job_id).state is JobState.COMPLETED
+    assert pipeline.store.get_alias_target(pipeline.alias) == live
