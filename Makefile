@@ -59,7 +59,9 @@ format: $(READY)  ## Format and mend what can be mended
 	@$(BIN)/ruff check --fix .
 
 audit: $(READY)  ## Look for known vulnerabilities in the locked environment
-	@$(BIN)/pip-audit --requirement requirements.lock --no-deps --disable-pip --progress-spinner off | tail -n 20
+	@$(BIN)/pip-audit --requirement requirements.lock --no-deps --disable-pip --progress-spinner off \
+		| awk '/could not be audited/ {missed++; next} {print} \
+			END {if (missed) print missed " packages are unknown to the index in use: NOT audited"}'
 
 bench: $(READY)  ## Benchmarks (a) to (d): ratios on the terminal, JSON in benchmarks/results
 	@$(BIN)/python -m benchmarks $(ARGS)
