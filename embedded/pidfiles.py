@@ -42,9 +42,14 @@ def find_process(pid: int, *, started: float) -> psutil.Process | None:
     try:
         process = psutil.Process(pid)
         same = abs(process.create_time() - started) < _CLOCK_SLACK_S
-        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        return process if same and not _is_over(process) else None
     except psutil.NoSuchProcess:
         return None
+
+
+def _is_over(process: psutil.Process) -> bool:
+    """A zombie is over once its last thread is: until then the kernel keeps its ports."""
+    return bool(process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1)
 
 
 def wait_until_gone(processes: Mapping[int, float], *, limit_s: float = _END_WAIT_S) -> bool:
