@@ -8,7 +8,7 @@ from api.http import register_hooks
 from api.problems import refuse_invalid, register_error_handlers
 from api.repeat import RepeatLane
 from api.routes import jobs, pages, searching, status
-from api.schemas import Problem
+from api.schemas.base import Problem
 from api.services import ApiServices
 
 

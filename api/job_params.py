@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from api.schemas import JobBody
+from api.schemas.jobs import JobBody
 from core.errors import InvalidInputError
 from core.text import find_text_fault
 

@@ -10,7 +10,8 @@ from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 
 from api.job_params import build_params
-from api.schemas import (
+from api.schemas.base import Problem
+from api.schemas.jobs import (
     DeadLetterListResponse,
     JobBody,
     JobListResponse,
@@ -18,7 +19,6 @@ from api.schemas import (
     JobResponse,
     JobsQuery,
     PageQuery,
-    Problem,
 )
 from core.errors import NotFoundError
 from core.settings import Settings

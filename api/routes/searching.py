@@ -8,7 +8,9 @@ import orjson
 from flask import Response, request
 from flask_openapi3 import APIBlueprint, Tag
 
-from api.schemas import Problem, SearchBody, SearchResponse, TitlePath, TitleQuery, TitleResponse
+from api.schemas.base import Problem
+from api.schemas.searching import SearchBody, SearchResponse
+from api.schemas.titles import TitlePath, TitleQuery, TitleResponse
 from core.errors import InvalidInputError
 from search.request import SearchRequest
 from search.service import SearchService

@@ -9,7 +9,8 @@ from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 
 from api.health import HealthChecker
-from api.schemas import HealthResponse, LiveResponse, Problem, StatsResponse
+from api.schemas.base import Problem
+from api.schemas.status import HealthResponse, LiveResponse, StatsResponse
 from api.services import ApiServices
 from search.live import LiveIndexReader, NothingIndexedError
 from storage.vectors.store import CollectionState, VectorStore

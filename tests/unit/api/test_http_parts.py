@@ -15,7 +15,7 @@ from api.health import Check, HealthChecker
 from api.http import GZIP_MIN_BYTES, parse_json, register_hooks
 from api.job_params import build_params
 from api.problems import MalformedBodyError, register_error_handlers
-from api.schemas import JobBody
+from api.schemas.jobs import JobBody
 from core.errors import (
     ConflictError,
     DeadlineExceededError,

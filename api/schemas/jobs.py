@@ -1,0 +1,95 @@
+"""Jobs of the pipeline."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from api.schemas.base import LenientQuery, StrictBody
+
+DOCUMENTS_MAX = 1_000
+IDS_MAX = 10_000
+PAGE_MAX = 200
+
+
+class JobBody(StrictBody):
+    """A job: `index` embeds what has changed (or the given ids), `import` takes documents or a file."""
+
+    kind: Literal["index", "import"]
+    ids: list[Annotated[str, Field(min_length=1, max_length=200)]] | None = Field(
+        None, min_length=1, max_length=IDS_MAX, description="Only these titles (slugs or provider:id); kind index."
+    )
+    documents: list[dict[str, Any]] | None = Field(
+        None, min_length=1, max_length=DOCUMENTS_MAX, description="Title documents; kind import."
+    )
+    path: str | None = Field(None, min_length=1, max_length=1_000, description="A file under IMPORT_ROOT; kind import.")
+
+
+class JobPath(LenientQuery):
+    """One job."""
+
+    job_id: str = Field(description="Id of the job.")
+
+
+class JobsQuery(LenientQuery):
+    """Which jobs to list."""
+
+    limit: int = Field(20, ge=1, le=PAGE_MAX)
+    offset: int = Field(0, ge=0, le=1_000_000)
+    state: Literal["pending", "running", "completed", "failed", "cancelled"] | None = None
+
+
+class PageQuery(LenientQuery):
+    """Which part of a list."""
+
+    limit: int = Field(100, ge=1, le=PAGE_MAX)
+    offset: int = Field(0, ge=0, le=1_000_000)
+
+
+class JobProgressResponse(BaseModel):
+    """Counts by stage and state, titles a second, seconds left (null: unknown)."""
+
+    stages: dict[str, dict[str, int]]
+    titles_per_s: float
+    seconds_left: float | None
+    dead_letters: int
+    open_rows: int
+
+
+class JobResponse(BaseModel):
+    """A job and, where one job is asked for, its progress."""
+
+    id: str
+    kind: str
+    state: Literal["pending", "running", "completed", "failed", "cancelled"]
+    params: dict[str, Any] = Field(description="What was asked for; long lists are given by their length.")
+    message: str | None
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    progress: JobProgressResponse | None = None
+
+
+class JobListResponse(BaseModel):
+    """The newest jobs first."""
+
+    jobs: list[JobResponse]
+
+
+class DeadLetterResponse(BaseModel):
+    """Something that was given up, and why."""
+
+    id: int
+    stage: str
+    slug: str | None
+    reason: str
+    detail: dict[str, Any]
+    attempts: int
+    created_at: str
+
+
+class DeadLetterListResponse(BaseModel):
+    """The newest first."""
+
+    dead_letters: list[DeadLetterResponse]
