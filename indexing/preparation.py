@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from core.features import build_passage_features
 from core.recipe import RecipeSet
 from core.vectors import LEXICAL_VECTOR, METADATA_VECTOR
 from indexing.passages import build_lexical_text, build_passages, hash_passage
-from inference.metadata_features import build_passage_features
 from storage.database.ledger import LedgerEntry
 from storage.database.titles import StoredTitle
 

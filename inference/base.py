@@ -6,7 +6,6 @@ wants them. Text without content is refused: no content means no vector, never a
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, TypeAlias
@@ -123,8 +122,3 @@ def build_sparse(weights: Mapping[int, float]) -> SparseVector:
     values = np.fromiter(weights.values(), dtype=np.float32, count=len(weights))
     order = np.argsort(indices)
     return SparseVector(indices[order], values[order])
-
-
-def hash_to_index(name: str) -> int:
-    """A uint32 that is the same in every process and release: the sparse index of a word or a feature."""
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest(), "big")

@@ -7,43 +7,22 @@ stemmed as English; runs of Chinese, Japanese and Korean become character bigram
 
 from __future__ import annotations
 
-import re
-import threading
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain
 
 import numpy as np
-import snowballstemmer
 
 from core.recipe import EmbeddingRecipe
-from inference.base import SparseVector, build_sparse, hash_to_index, refuse_empty
+from core.words import hash_to_index, split_run, split_runs
+from inference.base import SparseVector, build_sparse, refuse_empty
 
 # Raise it when folding, stop words or hashing change: stored vectors would no longer match queries.
 TOKENS_VERSION = 1
 
-# Hangul jamo and syllables, kana, CJK ideographs with their extensions; U+30FB (middle dot) separates names.
-_CJK = (
-    "\u1100-\u11ff\u3005-\u3007\u3041-\u3096\u3099-\u309f\u30a1-\u30fa\u30fc-\u30ff\u3130-\u318f\u31f0-\u31ff"
-    "\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U00020000-\U000323af"
-)
-_RUN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
-_IS_CJK = re.compile(f"[{_CJK}]")
-_LATIN_MARKS = re.compile("[\u0300-\u036f]")
-
-STOP_WORDS = frozenset(
-    """
-    a an and are as at be been but by for from had has have he her his if in into is it its of on or s she so t that
-    the their them then there these they this to was were which while who will with
-    """.split()  # noqa: SIM905 - words read better in lines of text
-)
-
 # The name in its recipe; the index weighs terms by rarity for this encoder only.
 ENCODER = "bm25"
-_stemmer = snowballstemmer.stemmer("english")
-_stemmer_lock = threading.Lock()  # a stemmer keeps the word that it works on in itself
 
 
 class Bm25Encoder:
@@ -79,29 +58,9 @@ class Bm25Encoder:
 
 def count_terms(text: str) -> Counter[int]:
     """{uint32 term id: occurrences}; ids that collide are summed."""
-    folded = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
-    return Counter(chain.from_iterable(map(_run_to_ids, _RUN.findall(folded))))
-
-
-def split_terms(text: str) -> list[str]:
-    """The terms of a text before hashing, in order."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return list(chain.from_iterable(map(_run_to_terms, _RUN.findall(folded))))
+    return Counter(chain.from_iterable(map(_run_to_ids, split_runs(text))))
 
 
 @lru_cache(maxsize=300_000)
 def _run_to_ids(run: str) -> tuple[int, ...]:
-    return tuple(hash_to_index(term) for term in _run_to_terms(run))
-
-
-def _run_to_terms(run: str) -> tuple[str, ...]:
-    if _IS_CJK.match(run):
-        return (run,) if len(run) == 1 else tuple(run[start : start + 2] for start in range(len(run) - 1))
-    if not run.isascii():
-        run = _LATIN_MARKS.sub("", unicodedata.normalize("NFD", run))
-    if run in STOP_WORDS:
-        return ()
-    if not run.isascii():
-        return (unicodedata.normalize("NFC", run),)
-    with _stemmer_lock:
-        return (_stemmer.stemWord(run),)
+    return tuple(hash_to_index(term) for term in split_run(run))

@@ -15,7 +15,8 @@ from functools import lru_cache
 import numpy as np
 
 from core.recipe import EmbeddingRecipe
-from inference.base import DenseRows, Encoded, SparseVector, build_sparse, hash_to_index, refuse_empty
+from core.words import hash_to_index
+from inference.base import DenseRows, Encoded, SparseVector, build_sparse, refuse_empty
 
 _WORD = re.compile(r"\w+")
 _SPECIAL_TOKENS = 2

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.words import split_terms
 from inference.base import SparseVector
-from inference.bm25 import Bm25Encoder, count_terms, split_terms
+from inference.bm25 import Bm25Encoder, count_terms
 
 
 def dot(left: SparseVector, right: SparseVector) -> float:

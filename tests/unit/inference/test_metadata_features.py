@@ -6,14 +6,8 @@ import numpy as np
 import pytest
 
 from core.document import AnimeDocument
-from inference.metadata_features import (
-    WEIGHTS,
-    build_metadata_recipe,
-    build_passage_features,
-    encode_features,
-    feature_index,
-    normalise_studio,
-)
+from core.features import WEIGHTS, build_passage_features, feature_index, normalise_studio
+from inference.metadata_features import build_metadata_recipe, encode_features
 
 
 def features(**fields: object) -> dict[str, float]:
