@@ -72,13 +72,28 @@ class Dispatcher(Generic[K, V]):
 
         Raises DeadlineExceededError after `timeout_s`, OverloadedError when too many wait, and whatever `call` raised.
         """
-        entry = self._enqueue(key, time.monotonic() + timeout_s)
-        if not entry.done.wait(timeout_s):
-            raise DeadlineExceededError(f"{self._name}: no answer within {timeout_s:.1f} s")
-        if entry.error is not None:
-            # Several threads raise the same error: none shall show the stack of another.
-            raise entry.error.with_traceback(None)
-        return entry.value  # type: ignore[return-value]
+        return self.get_many((key,), timeout_s=timeout_s)[0]
+
+    def get_many(self, keys: Sequence[K], *, timeout_s: float) -> list[V]:
+        """The values of the keys in their order, asked for together: all are queued or none is, with one deadline.
+
+        A group larger than half the queue gets in when half of it is free: it would never fit otherwise. Raises as
+        `get`; of several errors, that of the first key that has one.
+        """
+        deadline = time.monotonic() + timeout_s
+        entries = self._enqueue(keys, deadline)
+        for entry in entries:
+            if not entry.done.wait(deadline - time.monotonic()):
+                raise DeadlineExceededError(f"{self._name}: no answer within {timeout_s:.1f} s")
+            if entry.error is not None:
+                # Several threads raise the same error: none shall show the stack of another.
+                raise entry.error.with_traceback(None)
+        return [entry.value for entry in entries]  # type: ignore[misc]
+
+    @property
+    def is_idle(self) -> bool:
+        """True if nobody waits for anything."""
+        return not self._waiting and not self._in_flight
 
     def get_stats(self) -> DispatcherStats:
         """Counts since the start of the process."""
@@ -103,22 +118,33 @@ class Dispatcher(Generic[K, V]):
         if self._thread is not None:
             self._thread.join(timeout=5)
 
-    def _enqueue(self, key: K, deadline: float) -> _Entry[V]:
+    def _enqueue(self, keys: Sequence[K], deadline: float) -> list[_Entry[V]]:
         with self._changed:
-            self._requests += 1
-            entry = self._waiting.get(key) or self._in_flight.get(key)
-            if entry is not None:
+            self._requests += len(keys)
+            entries = {key: entry for key in keys if (entry := self._waiting.get(key) or self._in_flight.get(key))}
+            new = [key for key in dict.fromkeys(keys) if key not in entries]
+            if new:
+                self._refuse_overload(len(new))
+            for entry in entries.values():
                 entry.deadline = max(entry.deadline, deadline)
-                return entry
-            if self._closed or len(self._waiting) >= self._queue_max:
-                self._refused += 1
-                raise OverloadedError(f"{self._name}: {len(self._waiting)} are waiting already", retry_after_s=1.0)
-            entry = self._waiting[key] = _Entry(deadline)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=f"dispatcher-{self._name}", daemon=True)
-                self._thread.start()
-            self._changed.notify()
-            return entry
+            for key in new:
+                entries[key] = self._waiting[key] = _Entry(deadline)
+            if new:
+                self._start()
+                self._changed.notify()
+            return [entries[key] for key in keys]
+
+    def _refuse_overload(self, new: int) -> None:
+        """Raises OverloadedError if so many more keys would be too many."""
+        needed = min(new, max(self._queue_max // 2, 1))
+        if self._closed or len(self._waiting) + needed > self._queue_max:
+            self._refused += new
+            raise OverloadedError(f"{self._name}: {len(self._waiting)} are waiting already", retry_after_s=1.0)
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name=f"dispatcher-{self._name}", daemon=True)
+            self._thread.start()
 
     def _run(self) -> None:
         while (batch := self._take_batch()) is not None:

@@ -236,6 +236,68 @@ def test_a_call_that_loses_values_is_an_error() -> None:
     dispatcher.close()
 
 
+def test_a_group_gets_its_values_in_order(
+    build: Callable[..., Dispatcher[int, int]], gate: Gate, pool: ThreadPoolExecutor
+) -> None:
+    """A group is asked for together, equal keys once, and joins what others wait for already."""
+    dispatcher = build()
+    first, (single,) = ask_behind_a_shut_gate(dispatcher, gate, pool, [5])
+    group = pool.submit(dispatcher.get_many, [3, 5, 3, 1_000, 4], timeout_s=10)
+    wait_until(lambda: dispatcher.get_stats().requests == 7)
+    gate.open.set()
+    assert group.result(10) == [6, 10, 6, 2_000, 8]
+    assert (first.result(10), single.result(10)) == (2_000, 10)
+    assert gate.batches == [[1_000], [5, 3, 4]]
+    assert dispatcher.get_many([], timeout_s=10) == []
+
+
+def test_a_group_that_does_not_fit_changes_nothing(
+    build: Callable[..., Dispatcher[int, int]], gate: Gate, pool: ThreadPoolExecutor
+) -> None:
+    """All keys of a group are taken up or none: one too many refuses the group, and nobody works for its keys."""
+    dispatcher = build(queue_max=8)
+    _, rest = ask_behind_a_shut_gate(dispatcher, gate, pool, [1, 2, 3, 4, 5, 6])
+    with pytest.raises(OverloadedError):
+        dispatcher.get_many([7, 8, 9], timeout_s=10)
+    pair = pool.submit(dispatcher.get_many, [7, 8], timeout_s=10)
+    wait_until(lambda: dispatcher.get_stats().requests == 12)
+    gate.open.set()
+    assert pair.result(10) == [14, 16]
+    assert [future.result(10) for future in rest] == [2, 4, 6, 8, 10, 12]
+    assert 9 not in gate.batches[1]
+    assert dispatcher.get_stats().refused == 3
+
+
+def test_a_group_larger_than_the_queue_is_taken_up_when_half_of_it_is_free(
+    build: Callable[..., Dispatcher[int, int]], gate: Gate, pool: ThreadPoolExecutor
+) -> None:
+    """A batch of a thousand would never fit into a queue of a few hundred, busy or not; a second one must wait."""
+    dispatcher = build(queue_max=8, batch_max=16)
+    ask_behind_a_shut_gate(dispatcher, gate, pool, [1, 2])
+    group = pool.submit(dispatcher.get_many, list(range(10, 40)), timeout_s=10)
+    wait_until(lambda: dispatcher.get_stats().requests == 33)
+    with pytest.raises(OverloadedError):
+        dispatcher.get_many(list(range(50, 80)), timeout_s=10)
+    gate.open.set()
+    assert group.result(10) == [2 * key for key in range(10, 40)]
+    assert dispatcher.is_idle
+
+
+def test_a_group_has_one_deadline(build: Callable[..., Dispatcher[int, int]], gate: Gate) -> None:
+    """A group whose answers do not come stops waiting at its deadline, not at one for each key."""
+    dispatcher = build()
+    gate.open.clear()
+    with pytest.raises(DeadlineExceededError):
+        dispatcher.get_many([1, 2, 3], timeout_s=0.05)
+    assert not dispatcher.is_idle
+
+
+def test_an_error_of_one_key_is_that_of_its_group(build: Callable[..., Dispatcher[int, int]]) -> None:
+    """A group that holds a bad key fails with the error of that key."""
+    with pytest.raises(ValueError, match="a negative key"):
+        build().get_many([1, -1, 2], timeout_s=10)
+
+
 def test_closing_lets_waiting_threads_go(
     build: Callable[..., Dispatcher[int, int]], gate: Gate, pool: ThreadPoolExecutor
 ) -> None:
