@@ -35,6 +35,11 @@ class Event(StrEnum):
     INDEX_BUILD_FINISHED = "index_build_finished"
     QUERY_BATCH_FAILED = "query_batch_failed"
     CACHE_UNAVAILABLE = "cache_unavailable"
+    CACHE_WRITE_FAILED = "cache_write_failed"
+    CACHE_WARMED = "cache_warmed"
+    REFRESH_FAILED = "refresh_failed"
+    CHORE_FAILED = "chore_failed"
+    QUERY_LOG_PRUNED = "query_log_pruned"
     REQUEST_FAILED = "request_failed"
     DEPENDENCY_UNAVAILABLE = "dependency_unavailable"
 
