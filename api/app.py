@@ -7,7 +7,7 @@ from flask_openapi3 import Info, OpenAPI
 from api.http import register_hooks
 from api.problems import refuse_invalid, register_error_handlers
 from api.repeat import RepeatLane
-from api.routes import jobs, pages, searching, status
+from api.routes import jobs, pages, searching, similar, status
 from api.schemas.base import Problem
 from api.services import ApiServices
 
@@ -25,6 +25,7 @@ def create_app(services: ApiServices) -> OpenAPI:
     register_hooks(app)
     register_error_handlers(app)
     app.register_api(searching.build_blueprint(services.search))
+    app.register_api(similar.build_blueprint(services.search))
     app.register_api(jobs.build_blueprint(services.jobs, services.hints, services.settings))
     app.register_api(status.build_blueprint(services))
     pages.register_pages(app, services.search)

@@ -79,15 +79,19 @@ def build_problem(
     status: int, *, code: str, title: str, detail: str, extra: Mapping[str, Any] | None = None
 ) -> Response:
     """One problem document; `extra` adds members."""
-    document = {
+    document = _build_document(status, code=code, title=title, detail=detail, extra=extra or {})
+    return Response(_encode(document), status=status, content_type=PROBLEM_TYPE)
+
+
+def _build_document(status: int, *, code: str, title: str, detail: str, extra: Mapping[str, Any]) -> dict[str, Any]:
+    return {
         "type": f"urn:avs:problem:{code}",
         "title": title,
         "status": status,
         "detail": detail,
-        **(extra or {}),
+        **extra,
         "request_id": structlog.contextvars.get_contextvars().get("request_id"),
     }
-    return Response(_encode(document), status=status, content_type=PROBLEM_TYPE)
 
 
 def _encode(document: Mapping[str, Any]) -> bytes:
@@ -114,17 +118,28 @@ def show_detail(error: Exception) -> str:
 
 
 def _answer_service_error(error: ServiceError) -> Response:
-    found = next(((status, title) for kind, status, title in _STATUS if isinstance(error, kind)), None)
+    found = _find_status(error)
     if found is None:
         return _answer_unexpected_error(error)
     status, title = found
-    if isinstance(error, MalformedBodyError):
-        status = 400
     response = build_problem(status, code=error.code, title=title, detail=show_detail(error), extra=_describe(error))
     if isinstance(error, TransientError):
         response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
         _log.warning(Event.REQUEST_FAILED, status=status, reason=str(error))
     return response
+
+
+def build_error_document(error: ServiceError) -> dict[str, Any]:
+    """The problem of an error that came when the status was out already: the last line of a stream."""
+    status, title = _find_status(error) or (500, "Internal error")
+    _log.warning(Event.REQUEST_FAILED, status=status, reason=str(error))
+    return _build_document(status, code=error.code, title=title, detail=show_detail(error), extra=_describe(error))
+
+
+def _find_status(error: ServiceError) -> tuple[int, str] | None:
+    if isinstance(error, MalformedBodyError):
+        return 400, _STATUS[0][2]
+    return next(((status, title) for kind, status, title in _STATUS if isinstance(error, kind)), None)
 
 
 def _describe(error: ServiceError) -> dict[str, Any]:

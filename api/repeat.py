@@ -11,7 +11,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from api.http import GZIP_MIN_BYTES, REQUEST_ID_HEADER, accepts_gzip, choose_request_id, compress
-from search.service import TOKEN_MAX_BYTES, SearchAnswer, SearchService
+from search.answer import SearchAnswer
+from search.service import TOKEN_MAX_BYTES, SearchService
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

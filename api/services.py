@@ -12,15 +12,19 @@ from messaging.broker import BrokerProbe
 from messaging.hints import HintSender
 from messaging.names import QUEUE_QUERY
 from messaging.query_call import QueryWorkerClient
+from search.backend import QdrantCall, SearchBackend, run_calls
 from search.cache import SearchCache
+from search.cursors import CursorStore
 from search.dispatcher import Dispatcher
 from search.encoding import EncodedQuery, QueryEncoder, encode_each
 from search.live import LiveIndexReader
 from search.qdrant_query import ScoredPoint
-from search.service import QdrantCall, SearchService, run_calls
+from search.referring import TitleFinder
+from search.service import SearchService
 from storage.cache import Cache
 from storage.database.generations import GenerationRepository
 from storage.database.jobs import JobRepository
+from storage.database.relatives import RelativesRepository
 from storage.database.session import Database
 from storage.database.titles import TitleRepository
 from storage.vectors.store import VectorStore
@@ -69,11 +73,16 @@ def build_services(settings: Settings, *, encoder: QueryEncoder | None = None) -
         settings=settings,
         search=SearchService(
             settings,
-            live=live,
+            backend=SearchBackend(
+                settings,
+                live=live,
+                store=store,
+                embedding=_build_embedding(settings, encoder or QueryWorkerClient(settings)),
+                retrieval=_build_retrieval(settings, store),
+            ),
             cache=SearchCache(cache, result_ttl_s=settings.cache_ttl_s, vector_ttl_s=settings.vector_cache_ttl_s),
-            titles=titles,
-            embedding=_build_embedding(settings, encoder or QueryWorkerClient(settings)),
-            retrieval=_build_retrieval(settings, store),
+            cursors=CursorStore(cache),
+            finder=TitleFinder(titles, RelativesRepository(lookups)),
         ),
         live=live,
         jobs=JobRepository(jobs),

@@ -20,12 +20,16 @@ from core.settings import Settings
 from messaging.app import create_celery
 from messaging.names import TASK_ENCODE_QUERIES
 from messaging.query_call import parse_query_result
+from search.backend import QdrantCall, SearchBackend, run_calls
 from search.cache import SearchCache
+from search.cursors import CursorStore
 from search.dispatcher import Dispatcher, DispatcherStats
 from search.encoding import EncodedQuery
 from search.qdrant_query import ScoredPoint
-from search.service import QdrantCall, SearchService, run_calls
+from search.referring import TitleFinder
+from search.service import SearchService
 from storage.cache import Cache
+from storage.database.relatives import RelativesRepository
 
 
 class OneTaskPerQuery(Dispatcher[str, EncodedQuery]):
@@ -56,13 +60,19 @@ def build_one_task_search(settings: Settings) -> SearchService:
         queue_max=settings.query_queue_max,
         name="retrieval",
     )
+    cache = Cache(settings)
     return SearchService(
         settings,
-        live=services.live,
-        cache=SearchCache(Cache(settings), result_ttl_s=settings.cache_ttl_s, vector_ttl_s=settings.vector_cache_ttl_s),
-        titles=services.titles,
-        embedding=OneTaskPerQuery(create_celery(settings)),
-        retrieval=retrieval,
+        backend=SearchBackend(
+            settings,
+            live=services.live,
+            store=services.store,
+            embedding=OneTaskPerQuery(create_celery(settings)),
+            retrieval=retrieval,
+        ),
+        cache=SearchCache(cache, result_ttl_s=settings.cache_ttl_s, vector_ttl_s=settings.vector_cache_ttl_s),
+        cursors=CursorStore(cache),
+        finder=TitleFinder(services.titles, RelativesRepository(services.databases[0])),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,14 +54,21 @@ class SearchCache:
 
     def load(self, keys: CacheKeys, *, recipes_fingerprint: str) -> Cached:
         """Both values, where they are kept."""
-        if self._result_ttl_s <= 0 and self._vector_ttl_s <= 0:
-            return Cached(None, None)
-        result, vector = self._cache.get_many([keys.result, keys.vector])
-        return Cached(result, None if vector is None else unpack_query(vector, recipes_fingerprint))
+        return self.load_many([keys], recipes_fingerprint=recipes_fingerprint)[0]
 
-    def save(self, keys: CacheKeys, *, result: bytes, vector: EncodedQuery | None) -> None:
-        """Keep an encoded answer and, unless it came from here, the query's vectors: both in one round trip."""
-        values = {keys.result: (result, self._result_ttl_s)}
+    def load_many(self, keys: Sequence[CacheKeys], *, recipes_fingerprint: str) -> list[Cached]:
+        """The same for many searches, in one round trip."""
+        if self._result_ttl_s <= 0 and self._vector_ttl_s <= 0:
+            return [Cached(None, None)] * len(keys)
+        values = self._cache.get_many([name for key in keys for name in (key.result, key.vector)])
+        return [
+            Cached(result, None if vector is None else unpack_query(vector, recipes_fingerprint))
+            for result, vector in zip(values[::2], values[1::2], strict=True)
+        ]
+
+    def save(self, keys: CacheKeys, *, result: bytes | None, vector: EncodedQuery | None) -> None:
+        """Keep what was made of an encoded answer and the query's vectors, in one round trip."""
+        values = {} if result is None else {keys.result: (result, self._result_ttl_s)}
         if vector is not None and self._vector_ttl_s > 0:
             values[keys.vector] = (pack_query(vector), self._vector_ttl_s)
         self._cache.set_many(values)

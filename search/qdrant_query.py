@@ -1,9 +1,16 @@
-"""From a plan and a query's vectors to Qdrant's request models. The only module of `search` that knows them."""
+"""From a plan and the vectors of its query to Qdrant's request models. The only module of `search` that knows them.
+
+The ranked list is one request whatever the plan says: prefetches by vector, their fusion, and around it a formula for
+boosts and pins:
+
+    score = fused * (1 + popularity * (search_boost_factor - 1) + sum of the boosts that apply) + pins
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +20,13 @@ from core.fields import HIDDEN_PAYLOAD
 from core.vectors import Priority
 from messaging.query_call import SparseRow
 from search.filters import AllOf, Condition, FilterSpec, Match, Range
-from search.plan import RRF_K, PlannedVector, SearchPlan
+from search.plan import Fusion, PlannedVector, SearchPlan
+from search.ranking import PIN_SCORE, SPARSE_HALF
 
 QueryVector = NDArray[np.float32] | SparseRow
 ScoredPoint = models.ScoredPoint
 QueryRequest = models.QueryRequest
+PointId = models.ExtendedPointId
 
 # The graph is walked on quantized vectors; what is reported is the cosine of the originals.
 _RESCORED = models.QuantizationSearchParams(rescore=True, oversampling=2.0)
@@ -25,63 +34,88 @@ _RESCORED = models.QuantizationSearchParams(rescore=True, oversampling=2.0)
 # broken anew by every query, so that pages would not join. Nudged weights have no ties.
 _NUDGE = 1e-4
 _EXACT = models.SearchParams(exact=True, quantization=models.QuantizationSearchParams(ignore=True))
+# A neutral factor for points that were written before there was one.
+BOOST_FIELD = "search_boost_factor"
+# What a query, or a prefetch, is made of; its limit is added last.
+_Stage = dict[str, Any]
 
 
 class QueryBuilder:
-    """Builds the requests of one search; `get_ef` gives the beam width at a priority."""
+    """Builds the requests of one plan; `get_ef` gives the beam width at a priority.
+
+    `vectors` is the query side by name; planned vectors that have none take no part.
+    """
 
     def __init__(
-        self,
-        plan: SearchPlan,
-        vectors: Mapping[str, QueryVector],
-        *,
-        get_ef: Callable[[Priority], int],
+        self, plan: SearchPlan, vectors: Mapping[str, QueryVector], *, get_ef: Callable[[Priority], int]
     ) -> None:
         self._plan = plan
-        self._used = [vector for vector in plan.vectors if vector.name in vectors]
+        self.used = tuple(vector for vector in plan.vectors if vector.name in vectors)
         self._queries = {name: _to_query(vector) for name, vector in vectors.items()}
         self._get_ef = get_ef
-        self._filter = build_filter(plan.filter)
+        self._filter = build_filter(plan.filter, without=plan.without)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The vectors that take part."""
-        return tuple(vector.name for vector in self._used)
+        return tuple(vector.name for vector in self.used)
 
     @property
     def is_fused(self) -> bool:
         """True if several vectors are ranked together, so that a score is no cosine."""
-        return len(self._used) > 1
+        return len(self.used) > 1
+
+    @property
+    def is_plain(self) -> bool:
+        """True if the score is what the one vector gives."""
+        return len(self.used) == 1 and not self._plan.is_rescored
 
     @property
     def dense(self) -> list[PlannedVector]:
         """The vectors used that give a cosine."""
-        return [vector for vector in self._used if not vector.is_sparse]
+        return [vector for vector in self.used if not vector.is_sparse]
 
-    def build_search(self, *, limit: int, offset: int) -> models.QueryRequest:
-        """Ids and scores of the ranked page: one nearest-vector query, or prefetches with weighted rank fusion."""
-        if not self.is_fused:
-            vector = self._used[0]
-            return models.QueryRequest(
-                query=self._queries[vector.name],
-                using=vector.name,
-                filter=self._filter,
-                params=self._build_params(vector),
-                score_threshold=self._plan.min_score,
-                limit=limit,
-                offset=offset,
-            )
-        weights = [vector.weight * (1 + _NUDGE * place) for place, vector in enumerate(self._used)]
-        return models.QueryRequest(
-            prefetch=[self._build_prefetch(vector) for vector in self._used],
-            query=models.RrfQuery(rrf=models.Rrf(k=RRF_K, weights=weights)),
-            limit=limit,
-            offset=offset,
-        )
+    @property
+    def weights(self) -> list[float]:
+        """The weights that rank fusion is told, in the order of `used`: without ties."""
+        return [vector.weight * (1 + _NUDGE * place) for place, vector in enumerate(self.used)]
 
-    def build_cosines(self, ids: Sequence[models.ExtendedPointId]) -> list[models.QueryRequest]:
+    def build_ranking(self, *, limit: int, offset: int, payload: Sequence[str] = ()) -> models.QueryRequest:
+        """Ids and scores of the ranked page, with the named payload entries."""
+        stage = self._build_fused()
+        if self.is_plain:
+            stage["score_threshold"] = self._plan.min_score
+        elif self._plan.is_rescored:
+            stage = self._build_rescored(stage)
+        selector = models.PayloadSelectorInclude(include=list(payload)) if payload else None
+        return models.QueryRequest(**stage, limit=limit, offset=offset, with_payload=selector)
+
+    def build_lists(self) -> list[models.QueryRequest]:
+        """What each vector brings into the fusion, as a list of its own: for explanations."""
+        return [models.QueryRequest(**self._build_nearest(vector), limit=self._plan.candidates) for vector in self.used]
+
+    def build_listing(self, *, limit: int, offset: int) -> models.QueryRequest:
+        """The page of a plan without a query: what passes the filter and has the field, in the order of the sort."""
+        sort = self._plan.sort
+        assert sort is not None, "a listing is always sorted"
+        direction = models.Direction.ASC if sort.order == "asc" else models.Direction.DESC
+        order = models.OrderByQuery(order_by=models.OrderBy(key=sort.path, direction=direction))
+        return models.QueryRequest(query=order, filter=self._filter, limit=limit, offset=offset)
+
+    def build_unsorted(self, *, limit: int, offset: int) -> models.QueryRequest:
+        """What passes the filter of a listing but lacks the field: comes last."""
+        return models.QueryRequest(filter=self.build_lacking(), limit=limit, offset=offset)
+
+    def build_lacking(self) -> models.Filter:
+        """The filter of a listing, for titles that lack the field of its sort."""
+        sort = self._plan.sort
+        assert sort is not None, "a listing is always sorted"
+        empty = models.IsEmptyCondition(is_empty=models.PayloadField(key=sort.path))
+        return models.Filter(must=[*([self._filter] if self._filter else []), empty])
+
+    def build_cosines(self, ids: Sequence[PointId]) -> list[models.QueryRequest]:
         """For each dense vector the exact cosines of these points; a point without that vector is missing."""
-        condition = models.Filter(must=[models.HasIdCondition(has_id=list(ids))])
+        condition = _having(ids)
         return [
             models.QueryRequest(
                 query=self._queries[vector.name], using=vector.name, filter=condition, params=_EXACT, limit=len(ids)
@@ -89,19 +123,71 @@ class QueryBuilder:
             for vector in self.dense
         ]
 
-    def build_payloads(self, ids: Sequence[models.ExtendedPointId]) -> models.QueryRequest:
+    def build_payloads(self, ids: Sequence[PointId]) -> models.QueryRequest:
         """The payloads of these points, in no particular order."""
-        condition = models.Filter(must=[models.HasIdCondition(has_id=list(ids))])
-        return models.QueryRequest(filter=condition, limit=len(ids), with_payload=self._build_selector())
+        return models.QueryRequest(filter=_having(ids), limit=len(ids), with_payload=self._build_selector())
+
+    def build_boosted(self, ids: Sequence[PointId]) -> list[models.QueryRequest]:
+        """For each boost of the plan: which of these points it applies to."""
+        return [
+            models.QueryRequest(
+                filter=models.Filter(must=[_has_id(ids), _build_condition(boost.condition)]), limit=len(ids)
+            )
+            for boost in self._plan.boosts
+        ]
+
+    def _build_fused(self) -> _Stage:
+        """One nearest-vector query, or prefetches with the fusion of the plan."""
+        if not self.is_fused:
+            return self._build_nearest(self.used[0])
+        return {"prefetch": [self._build_prefetch(vector) for vector in self.used], "query": self._build_fusion()}
+
+    def _build_fusion(self) -> models.Query:
+        if self._plan.fusion is Fusion.DBSF:
+            return models.FusionQuery(fusion=models.Fusion.DBSF)
+        if self._plan.fusion is Fusion.RRF:
+            return models.RrfQuery(rrf=models.Rrf(k=self._plan.rrf_k, weights=self.weights))
+        terms = [_build_linear_term(place, vector) for place, vector in enumerate(self.used)]
+        return models.FormulaQuery(
+            formula=models.SumExpression(sum=terms), defaults={f"$score[{place}]": 0.0 for place in range(len(terms))}
+        )
+
+    def _build_rescored(self, fused: _Stage) -> _Stage:
+        """The formula of the module around the fused candidates; pinned titles join even if no vector found them."""
+        plan = self._plan
+        prefetch = [models.Prefetch(**fused, limit=plan.candidates)]
+        if plan.pins:
+            named = models.Filter(
+                must=[*([self._filter] if self._filter else []), _has_id([pin.point_id for pin in plan.pins])]
+            )
+            prefetch.append(models.Prefetch(filter=named, limit=len(plan.pins)))
+        factors: list[models.Expression] = [1.0, *self._build_factors()]
+        terms: list[models.Expression] = [models.MultExpression(mult=["$score[0]", models.SumExpression(sum=factors)])]
+        terms += [_multiply(PIN_SCORE * pin.similarity, _has_id([pin.point_id])) for pin in plan.pins]
+        formula = models.FormulaQuery(
+            formula=models.SumExpression(sum=terms), defaults={"$score[0]": 0.0, BOOST_FIELD: 1.0}
+        )
+        return {"prefetch": prefetch, "query": formula}
+
+    def _build_factors(self) -> list[models.Expression]:
+        plan = self._plan
+        factors: list[models.Expression] = [
+            _multiply(boost.weight, _build_condition(boost.condition)) for boost in plan.boosts
+        ]
+        if plan.popularity:
+            factors += [_multiply(plan.popularity, BOOST_FIELD), -plan.popularity]
+        return factors
+
+    def _build_nearest(self, vector: PlannedVector) -> _Stage:
+        return {
+            "query": self._queries[vector.name],
+            "using": vector.name,
+            "filter": self._filter,
+            "params": self._build_params(vector),
+        }
 
     def _build_prefetch(self, vector: PlannedVector) -> models.Prefetch:
-        return models.Prefetch(
-            query=self._queries[vector.name],
-            using=vector.name,
-            filter=self._filter,
-            params=self._build_params(vector),
-            limit=self._plan.candidates,
-        )
+        return models.Prefetch(**self._build_nearest(vector), limit=self._plan.candidates)
 
     def _build_params(self, vector: PlannedVector) -> models.SearchParams | None:
         if vector.priority is None:
@@ -114,15 +200,45 @@ class QueryBuilder:
         return models.PayloadSelectorInclude(include=sorted({"id", *self._plan.fields}))
 
 
-def build_filter(spec: FilterSpec) -> models.Filter | None:
-    """Qdrant's filter, None when every point passes."""
-    if spec.is_empty:
+def build_stored_vectors(ids: Sequence[PointId], names: Sequence[str]) -> models.QueryRequest:
+    """The stored vectors of these names of these points, in no particular order."""
+    return models.QueryRequest(filter=_having(ids), limit=len(ids), with_vector=list(names))
+
+
+def build_filter(spec: FilterSpec, *, without: Sequence[str] = ()) -> models.Filter | None:
+    """Qdrant's filter, None when every point passes. `without`: ids of points that do not."""
+    if spec.is_empty and not without:
         return None
+    must_not = [_build_condition(condition) for condition in spec.must_not]
+    if without:
+        must_not.append(_has_id(without))
     return models.Filter(
         must=[_build_condition(condition) for condition in spec.must] or None,
         should=[_build_condition(condition) for condition in spec.should] or None,
-        must_not=[_build_condition(condition) for condition in spec.must_not] or None,
+        must_not=must_not or None,
     )
+
+
+def _has_id(ids: Sequence[PointId]) -> models.HasIdCondition:
+    return models.HasIdCondition(has_id=list(ids))
+
+
+def _having(ids: Sequence[PointId]) -> models.Filter:
+    return models.Filter(must=[_has_id(ids)])
+
+
+def _multiply(number: float, expression: models.Expression) -> models.MultExpression:
+    return models.MultExpression(mult=[number, expression])
+
+
+def _build_linear_term(place: int, vector: PlannedVector) -> models.Expression:
+    """weight * cosine; a sparse score has no upper end, so it counts as score / (score + its usual height)."""
+    score = f"$score[{place}]"
+    if not vector.is_sparse:
+        return _multiply(vector.weight, score)
+    whole = models.SumExpression(sum=[score, SPARSE_HALF[vector.name]])
+    share = models.DivExpression(div=models.DivParams(left=score, right=whole, by_zero_default=0.0))
+    return _multiply(vector.weight, share)
 
 
 def _build_condition(condition: Condition) -> models.Condition:

@@ -1,12 +1,9 @@
-"""The executor of a plan: asks Qdrant, and says for each hit its score and its similarity.
+"""The executor of a plan: asks Qdrant, and says for each hit its score, its similarity and, where asked, why.
 
-One vector: one query, whose score is the cosine. Several: the fused page in one round trip, then the exact cosines of
-its few points in another. A least similarity is a condition on the cosine, so a fused search with one looks at
-candidates, the best first, until its page is full.
-
-Payloads are most of what a search would carry, and popular titles come back again and again: they are asked for
-by themselves, kept encoded in this process, and spliced into the answer. Measured at 5,000 titles of 1.6 KB, a page of
-20 costs 1.2 CPU-ms less (web and Qdrant together) once its titles are known.
+The ranked page is one round trip; the exact cosines of its few points, their payloads and what an explanation needs are
+another. Payloads are most of what a search would carry, and popular titles come back again and again: they are asked
+for by themselves, kept encoded in this process, and spliced into the answer. Measured at 5,000 titles of 1.6 KB, a page
+of 20 costs 1.2 CPU-ms less (web and Qdrant together) once its titles are known.
 """
 
 from __future__ import annotations
@@ -17,19 +14,17 @@ from typing import Any
 
 import orjson
 
-from core.vectors import LEXICAL_VECTOR, Priority
-from search.encoding import EncodedQuery
+from core.vectors import Priority
+from search.explain import explain
 from search.live import LiveIndex
 from search.memory import Memory
 from search.plan import SearchPlan
-from search.qdrant_query import QueryBuilder, QueryRequest, QueryVector, ScoredPoint
-from search.request import WINDOW_MAX
+from search.qdrant_query import QueryBuilder, QueryVector, ScoredPoint
+from search.query_vectors import QueryVectors, load_reference_vectors
+from search.rank import Ranked, Ranking, rank, take_best
+from search.steps import Steps
 
-# Answers several queries on one collection in one round trip, in their order.
-RunQueries = Callable[[str, Sequence[QueryRequest]], Sequence[list[ScoredPoint]]]
 _DIGITS = 6
-# Points whose cosines are asked for in one request: its cost grows with them times the dense vectors.
-_COSINES_AT_ONCE = 1_000
 _PAYLOADS_MAX_BYTES = 128_000_000
 
 
@@ -58,15 +53,17 @@ class Hit:
     score: float
     similarity: float | None
     payload: bytes
+    explanation: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As the API shows it, for orjson; `payload` is JSON already."""
-        return {
+        shown = {
             "id": self.id,
             "score": self.score,
             "similarity": self.similarity,
             "payload": orjson.Fragment(self.payload),
         }
+        return shown if self.explanation is None else {**shown, "explanation": self.explanation}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,133 +80,85 @@ class Page:
 
 
 class Retriever:
-    """Runs plans against one Qdrant."""
+    """Turns a plan into steps. Each method's steps raise whatever the one who drives them raises."""
 
-    def __init__(self, run_queries: RunQueries, *, get_ef: Callable[[Priority], int], payloads: PayloadMemory) -> None:
-        self._run_queries = run_queries
+    def __init__(self, *, get_ef: Callable[[Priority], int], payloads: PayloadMemory) -> None:
         self._get_ef = get_ef
         self._payloads = payloads
 
-    def retrieve(self, live: LiveIndex, plan: SearchPlan, query: EncodedQuery) -> Page:
-        """The page that the plan asks for. Raises DependencyUnavailableError for `qdrant`."""
-        vectors = choose_vectors(plan, query)
-        if not vectors:
-            return Page([], 0, total_is_exact=True, vectors=())
-        builder = QueryBuilder(plan, vectors, get_ef=self._get_ef)
-        search = _Search(self._run_queries, live, plan, builder, self._payloads)
-        if builder.is_fused and plan.min_score is not None:
-            return search.find_similar_enough(plan.min_score)
-        return search.find_page()
+    def retrieve(self, live: LiveIndex, plan: SearchPlan, vectors: QueryVectors) -> Steps[Page]:
+        """The page that the plan asks for. `vectors` is the query side; those of references are looked up here."""
+        builder = yield from self._build(plan, vectors)
+        ranking = yield from rank(plan, builder.builder)
+        hits = yield from self._describe(live, plan, builder, ranking.points, cosines=ranking.cosines)
+        return Page(hits, ranking.total, ranking.is_exact, builder.builder.names)
 
+    def rank(self, plan: SearchPlan, vectors: QueryVectors) -> Steps[tuple[Ranking, tuple[str, ...]]]:
+        """The ranked points alone, and the names of the vectors that took part."""
+        prepared = yield from self._build(plan, vectors)
+        ranking = yield from rank(plan, prepared.builder)
+        return ranking, prepared.builder.names
 
-def choose_vectors(plan: SearchPlan, query: EncodedQuery) -> dict[str, QueryVector]:
-    """The query side of each planned vector. A text without a single known word has no lexical one."""
-    chosen: dict[str, QueryVector] = {}
-    for vector in plan.vectors:
-        if vector.name != LEXICAL_VECTOR:
-            chosen[vector.name] = query.dense
-        elif query.lexical is not None and len(query.lexical[0]):
-            chosen[vector.name] = query.lexical
-    return chosen
+    def describe(
+        self, live: LiveIndex, plan: SearchPlan, vectors: QueryVectors, points: Sequence[Ranked]
+    ) -> Steps[list[Hit]]:
+        """The hits of points that were ranked before, in their order, without those that are gone or hidden now."""
+        prepared = yield from self._build(plan, vectors)
+        return (yield from self._describe(live, plan, prepared, points))
 
+    def _build(self, plan: SearchPlan, vectors: QueryVectors) -> Steps[_Prepared]:
+        if plan.references:
+            vectors = yield from load_reference_vectors(plan)
+        return _Prepared(QueryBuilder(plan, vectors, get_ef=self._get_ef), vectors)
 
-@dataclass(frozen=True, slots=True)
-class _Search:
-    """One search under way."""
-
-    run_queries: RunQueries
-    live: LiveIndex
-    plan: SearchPlan
-    builder: QueryBuilder
-    payloads: PayloadMemory
-
-    def find_page(self) -> Page:
-        plan, builder = self.plan, self.builder
-        points = self._run(builder.build_search(limit=plan.limit, offset=plan.offset))[0]
-        if builder.is_fused:
-            cosines, payloads = self._look_up(points)
-        else:
-            cosines = {str(point.id): point.score for point in points} if builder.dense else {}
-            payloads = self._look_up_payloads(points)
-        total, is_exact = self._count(points)
-        return Page(_join(points, cosines, payloads), total, is_exact, builder.names)
-
-    def find_similar_enough(self, min_score: float) -> Page:
-        plan, builder = self.plan, self.builder
-        # All of them: none brought more than `plan.candidates`. Beyond the window no page reaches.
-        everything = min(plan.candidates * len(builder.names), WINDOW_MAX)
-        candidates = self._run(builder.build_search(limit=everything, offset=0))[0]
-        cosines: dict[str, float] = {}
-        passing: list[ScoredPoint] = []
-        seen = 0
-        while seen < len(candidates) and len(passing) < plan.offset + plan.limit:
-            some = candidates[seen : seen + _COSINES_AT_ONCE]
-            cosines |= self._look_up_cosines(some)
-            passing += [point for point in some if cosines.get(str(point.id), -2.0) >= min_score]
-            seen += len(some)
-        page = passing[plan.offset : plan.offset + plan.limit]
-        is_exact = seen == len(candidates) < plan.candidates
-        return Page(_join(page, cosines, self._look_up_payloads(page)), len(passing), is_exact, builder.names)
-
-    def _look_up(self, points: Sequence[ScoredPoint]) -> tuple[dict[str, float], dict[str, StoredPayload]]:
-        """Cosines, and the payloads that are not known yet, in one round trip."""
+    def _describe(
+        self,
+        live: LiveIndex,
+        plan: SearchPlan,
+        prepared: _Prepared,
+        points: Sequence[Ranked],
+        *,
+        cosines: Mapping[str, float] | None = None,
+    ) -> Steps[list[Hit]]:
         if not points:
-            return {}, {}
-        known, missing = self._recall(points)
-        requests = self.builder.build_cosines([point.id for point in points])
-        cosine_count = len(requests)
+            return []
+        builder, ids = prepared.builder, [point.point_id for point in points]
+        known, missing = self._recall(live, plan, ids)
+        if builder.is_plain:
+            cosines = {point.point_id: point.score for point in points} if builder.dense else {}
+        requests = builder.build_cosines(ids) if cosines is None else []
         if missing:
-            requests.append(self.builder.build_payloads(missing))
-        answers = self._run(*requests) if requests else []
-        for answer in answers[cosine_count:]:
-            known |= self._remember(answer)
-        return _take_best(answers[:cosine_count]), known
-
-    def _look_up_cosines(self, points: Sequence[ScoredPoint]) -> dict[str, float]:
-        requests = self.builder.build_cosines([point.id for point in points]) if points else []
-        return _take_best(self._run(*requests)) if requests else {}
-
-    def _look_up_payloads(self, points: Sequence[ScoredPoint]) -> dict[str, StoredPayload]:
-        known, missing = self._recall(points)
+            requests.append(builder.build_payloads(missing))
+        answers = (yield requests) if requests else []
         if missing:
-            known |= self._remember(self._run(self.builder.build_payloads(missing))[0])
-        return known
+            known |= self._remember(live, plan, answers[-1])
+            answers = answers[:-1]
+        explanations = (yield from explain(plan, builder, prepared.vectors, points)) if plan.explain else {}
+        return _join(points, take_best(answers) if cosines is None else cosines, known, explanations)
 
-    def _recall(self, points: Sequence[ScoredPoint]) -> tuple[dict[str, StoredPayload], list[str]]:
+    def _recall(
+        self, live: LiveIndex, plan: SearchPlan, ids: Sequence[str]
+    ) -> tuple[dict[str, StoredPayload], list[str]]:
         """The payloads that are known by point id, and the ids of the others. Parts of payloads are not kept."""
-        ids = [str(point.id) for point in points]
-        if self.plan.fields is not None:
-            return {}, ids
-        found = self.payloads.get_many((self.live.state, point_id) for point_id in ids)
+        if plan.fields is not None:
+            return {}, list(ids)
+        found = self._payloads.get_many((live.state, point_id) for point_id in ids)
         known = {point_id: payload for (_, point_id), payload in found.items()}
         return known, [point_id for point_id in ids if point_id not in known]
 
-    def _remember(self, points: Sequence[ScoredPoint]) -> dict[str, StoredPayload]:
+    def _remember(self, live: LiveIndex, plan: SearchPlan, points: Sequence[ScoredPoint]) -> dict[str, StoredPayload]:
         encoded = {str(point.id): _encode(point) for point in points}
-        if self.plan.fields is None:
-            self.payloads.put_many({(self.live.state, point_id): item for point_id, item in encoded.items()})
+        if plan.fields is None:
+            self._payloads.put_many({(live.state, point_id): item for point_id, item in encoded.items()})
         return encoded
 
-    def _count(self, points: Sequence[ScoredPoint]) -> tuple[int, bool]:
-        """How many titles match, as far as this page shows: a page that is not full is the last one."""
-        plan = self.plan
-        if points or plan.offset == 0:
-            return plan.offset + len(points), len(points) < plan.limit
-        # Beyond the end: how far does it go?
-        before = self._run(self.builder.build_search(limit=plan.offset, offset=0))[0]
-        return len(before), True
 
-    def _run(self, *requests: QueryRequest) -> Sequence[list[ScoredPoint]]:
-        return self.run_queries(self.live.collection, requests)
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A plan with its query side."""
 
-
-def _take_best(answers: Sequence[Sequence[ScoredPoint]]) -> dict[str, float]:
-    """The best cosine of each point over the answers of all dense vectors."""
-    best: dict[str, float] = {}
-    for answer in answers:
-        for point in answer:
-            best[str(point.id)] = max(point.score, best.get(str(point.id), -2.0))
-    return best
+    builder: QueryBuilder
+    vectors: Mapping[str, QueryVector]
 
 
 def _encode(point: ScoredPoint) -> StoredPayload:
@@ -218,15 +167,18 @@ def _encode(point: ScoredPoint) -> StoredPayload:
 
 
 def _join(
-    points: Sequence[ScoredPoint], cosines: Mapping[str, float], payloads: Mapping[str, StoredPayload]
+    points: Sequence[Ranked],
+    cosines: Mapping[str, float],
+    payloads: Mapping[str, StoredPayload],
+    explanations: Mapping[str, Mapping[str, Any]],
 ) -> list[Hit]:
     """The hits in order. A title that was deleted between two steps has no payload any more and is left out."""
     hits: list[Hit] = []
     for point in points:
-        point_id = str(point.id)
-        if (payload := payloads.get(point_id)) is None:
+        if (payload := payloads.get(point.point_id)) is None:
             continue
-        cosine = cosines.get(point_id)
+        cosine = cosines.get(point.point_id)
         similarity = None if cosine is None else round(cosine, _DIGITS)
-        hits.append(Hit(payload.slug, round(point.score, _DIGITS), similarity, payload.encoded))
+        explanation = explanations.get(point.point_id)
+        hits.append(Hit(payload.slug, round(point.score, _DIGITS), similarity, payload.encoded, explanation))
     return hits

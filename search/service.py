@@ -3,105 +3,60 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from itertools import count
 from typing import Any
 
 import orjson
 
-from core.errors import ConflictError, InvalidInputError, NotFoundError
-from core.fields import HIDDEN_PAYLOAD
+from core.errors import InvalidInputError
 from core.settings import Settings
-from core.text import clean_text, find_text_fault
+from search.answer import SearchAnswer, describe_plan, encode_page
+from search.backend import SearchBackend
 from search.cache import CacheKeys, SearchCache, build_keys
-from search.dispatcher import Dispatcher
+from search.cursors import CursorPage, CursorStore
 from search.encoding import EncodedQuery
-from search.live import LiveIndex, LiveIndexReader, NothingIndexedError
+from search.live import LiveIndex
 from search.memory import Memory
-from search.plan import SearchPlan, build_plan
-from search.qdrant_query import QueryRequest, ScoredPoint
-from search.request import SearchRequest
+from search.plan import SearchPlan
+from search.query_vectors import QueryVectors, choose_text_vectors
+from search.questions import Question, QuestionBuilder
+from search.referring import TitleFinder, show_title
+from search.request import CURSOR_START, SearchRequest, SimilarRequest
 from search.retrieve import Page, Retriever, build_payload_memory
-from storage.database.titles import TitleRepository
+from search.steps import run_steps, run_together
 from storage.vectors.schema import get_search_ef
-from storage.vectors.store import PointsMissingError, VectorStore
 
-IDENTIFIER_MAX_CHARS = 200
 # How long this process repeats an answer, or a payload, without asking anybody.
 MEMORY_TTL_S = 60
 _ANSWERS_MAX_BYTES = 64_000_000
 TOKEN_MAX_BYTES = 4_096
-
-
-class RecipeMismatchError(ConflictError):
-    """The query worker makes other vectors than those in the index: no answer is better than a wrong one."""
-
-    code = "recipe-mismatch"
-
-
-@dataclass(frozen=True, slots=True)
-class SearchAnswer:
-    """An answer, encoded once.
-
-    `body` is the JSON answer but for its end: the object and its `query_info` are left open, for what differs between
-    equal searches: `cache` (what was found there: result, vector or none) and the times by step.
-    """
-
-    body: bytes
-    cache: str
-    took_ms: dict[str, float]
-
-    def to_bytes(self) -> bytes:
-        """The whole JSON answer, spliced rather than decoded and encoded again."""
-        end = {"cache": self.cache, "cache_hit": self.cache == "result", "took_ms": self.took_ms}
-        return self.body + b"," + orjson.dumps(end)[1:] + b"}"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class QdrantCall:
-    """The queries of one search on one collection. Compared by identity: no two are dropped as equal."""
-
-    collection: str
-    requests: Sequence[QueryRequest]
-
-
-def run_calls(store: VectorStore, calls: list[QdrantCall]) -> list[list[list[ScoredPoint]]]:
-    """The answers of many searches, one round trip a collection: what the retrieval dispatcher calls."""
-    answers: list[list[list[ScoredPoint]]] = [[] for _ in calls]
-    for collection in dict.fromkeys(call.collection for call in calls):
-        members = [index for index, call in enumerate(calls) if call.collection == collection]
-        requests = [request for index in members for request in calls[index].requests]
-        found = iter(store.query_batch(collection, requests))
-        for index in members:
-            answers[index] = [next(found) for _ in calls[index].requests]
-    return answers
+# Hits of a streamed answer that are in memory at once.
+STREAM_PAGE = 200
+Request = SearchRequest | SimilarRequest
 
 
 class SearchService:
-    """Answers searches and looks titles up. Safe to use from many threads."""
+    """Answers searches and looks titles up. Safe to use from many threads. Raises the errors of `core.errors` only."""
 
     def __init__(
         self,
         settings: Settings,
         *,
-        live: LiveIndexReader,
+        backend: SearchBackend,
         cache: SearchCache,
-        titles: TitleRepository,
-        embedding: Dispatcher[str, EncodedQuery],
-        retrieval: Dispatcher[QdrantCall, list[list[ScoredPoint]]],
+        cursors: CursorStore,
+        finder: TitleFinder,
     ) -> None:
-        self._settings = settings
-        self._live = live
+        self._backend = backend
         self._cache = cache
-        self._titles = titles
-        self._embedding = embedding
-        self._retrieval = retrieval
+        self._cursors = cursors
+        self._finder = finder
+        self._questions = QuestionBuilder(settings, finder=finder)
         ttl_s = min(settings.cache_ttl_s, MEMORY_TTL_S)
         self._retriever = Retriever(
-            self._run_queries,
-            get_ef=lambda priority: get_search_ef(settings, priority),
-            payloads=build_payload_memory(ttl_s=ttl_s),
+            get_ef=lambda priority: get_search_ef(settings, priority), payloads=build_payload_memory(ttl_s=ttl_s)
         )
         self._answers: Memory[tuple[str, bytes], bytes] = Memory(
             max_bytes=_ANSWERS_MAX_BYTES, ttl_s=ttl_s, size_of=lambda key, body: len(key[1]) + len(body)
@@ -110,35 +65,81 @@ class SearchService:
         self._counters = {name: count() for name in ("searches", "result_hits", "vector_hits")}
         self._counts = dict.fromkeys(self._counters, 0)
 
-    def search(self, request: SearchRequest, *, token: bytes | None = None) -> SearchAnswer:
-        """Answer one search. Raises the errors of `core.errors` only.
+    def search(self, request: Request, *, token: bytes | None = None) -> SearchAnswer:
+        """Answer one search, by text or by titles.
 
         `token` is whatever the caller knows the whole request by, such as the bytes of its body: see `repeat`.
         """
         started = time.perf_counter()
-        plan = build_plan(request, self._settings)
-        live = self._live.get()
-        recipes = live.recipes
-        keys = build_keys(
-            index_state=live.state,
-            plan_fingerprint=plan.fingerprint,
-            recipes_fingerprint=recipes.fingerprint,
-            query=plan.query,
-        )
-        cached = self._cache.load(keys, recipes_fingerprint=recipes.fingerprint)
-        self._count("searches")
-        if cached.result is not None:
-            self._count("result_hits")
-            answer = SearchAnswer(cached.result, "result", {"total": _ms_since(started)})
-        else:
-            answer = self._search_index(plan, live, keys, known=cached.vector, started=started)
+        question = self._questions.build(request)
+        live = self._backend.get_live()
+        if question.cursor is not None:
+            return self._answer_by_cursor(question, question.cursor, live, started)
+        answer = self._answer(question, live, started)
         if token is not None and len(token) <= TOKEN_MAX_BYTES:
             self._answers.put_many({(live.state, token): answer.body})
         return answer
 
+    def search_batch(self, requests: Sequence[Request], *, field: str = "queries") -> list[SearchAnswer]:
+        """Answer many searches together: their texts are embedded together, each step is one Qdrant batch.
+
+        All or nothing: what is wrong with one is an InvalidInputError for `queries.N.field`.
+        """
+        started = time.perf_counter()
+        questions = [self._build_nth(index, request, field) for index, request in enumerate(requests)]
+        live = self._backend.get_live()
+        keys = [_build_keys(question.plan, live) for question in questions]
+        cached = self._cache.load_many(keys, recipes_fingerprint=live.recipes.fingerprint)
+        open_places = [place for place, found in enumerate(cached) if found.result is None]
+        texts = [questions[place].plan.text for place in open_places if cached[place].vector is None]
+        embedded = self._backend.embed([text for text in texts if text is not None], live)
+        steps = []
+        for place in open_places:
+            plan = questions[place].plan
+            query = cached[place].vector or embedded.get(plan.text or "")
+            steps.append(self._retriever.retrieve(live, plan, choose_text_vectors(plan, query)))
+        pages = dict(zip(open_places, run_together(steps, self._backend.build_ask(live)), strict=True))
+        answers = []
+        for place, question in enumerate(questions):
+            self._count("searches")
+            if (body := cached[place].result) is not None:
+                self._count("result_hits")
+                answers.append(SearchAnswer(body, "result", {"total": _ms_since(started)}))
+                continue
+            page = self._count_all(pages[place], question.plan, live)
+            body = encode_page(question.plan, page, question.shown)
+            known = cached[place].vector
+            made = None if known else embedded.get(question.plan.text or "")
+            self._cache.save(keys[place], result=body, vector=made)
+            answers.append(SearchAnswer(body, "vector" if known else "none", {"total": _ms_since(started)}))
+        return answers
+
+    def stream(self, request: Request) -> tuple[Iterator[bytes], dict[str, Any]]:
+        """A long answer piece by piece: hits as JSON, and what the answer says beside them.
+
+        The list is ranked before this returns, so that whatever the request can be blamed for fails here.
+        """
+        started = time.perf_counter()
+        question = self._questions.build(request)
+        live = self._backend.get_live()
+        plan, ask = question.plan, self._backend.build_ask(live)
+        vectors = self._prepare(plan, live)
+        ranking, names = run_steps(self._retriever.rank(plan, vectors), ask)
+        self._count("searches")
+
+        def describe() -> Iterator[bytes]:
+            for start in range(0, len(ranking.points), STREAM_PAGE):
+                steps = self._retriever.describe(live, plan, vectors, ranking.points[start : start + STREAM_PAGE])
+                yield from (orjson.dumps(hit.to_json()) for hit in run_steps(steps, ask))
+
+        info = {**describe_plan(plan, names, question.shown), "cache": "none", "cache_hit": False}
+        info["took_ms"] = {"rank": _ms_since(started)}
+        summary = {"total_found": ranking.total, "total_is_exact": ranking.is_exact, "query_info": info}
+        return describe(), summary
+
     def repeat(self, token: bytes) -> SearchAnswer | None:
         """The answer that `search` gave lately for this token in the present state of the index, None if it did not."""
-        if (live := self._live.peek()) is None:
+        if (live := self._backend.peek_live()) is None:
             return None
         started = time.perf_counter()
         body = self._answers.get((live.state, token))
@@ -150,16 +151,7 @@ class SearchService:
 
     def get_by_id(self, identifier: str, *, include_adult: bool = False) -> dict[str, Any]:
         """The stored title of a slug or `provider:id`. Raises NotFoundError, InvalidInputError."""
-        if fault := find_text_fault(identifier):
-            raise InvalidInputError("id", fault)
-        if len(identifier) > IDENTIFIER_MAX_CHARS:
-            raise InvalidInputError("id", f"more than {IDENTIFIER_MAX_CHARS} characters")
-        slug = self._titles.resolve_slug(clean_text(identifier))
-        title = self._titles.load([slug]).get(slug) if slug is not None else None
-        if slug is None or title is None or title.excluded or (title.adult and not include_adult):
-            raise NotFoundError("title", identifier)
-        shown = {name: value for name, value in title.document.items() if name not in HIDDEN_PAYLOAD}
-        return {"id": slug, **shown, "adult": title.adult}
+        return show_title(self._finder.find(identifier, include_adult=include_adult))
 
     def get_stats(self) -> dict[str, Any]:
         """Counts of this process since its start."""
@@ -168,26 +160,35 @@ class SearchService:
         return {
             **self._counts,
             "hit_rate": round(hits / searches, 4) if searches else None,
-            "embedding": asdict(self._embedding.get_stats()),
-            "retrieval": asdict(self._retrieval.get_stats()),
+            **{name: asdict(stats) for name, stats in self._backend.get_stats().items()},
         }
 
     def close(self) -> None:
         """Let waiting threads go and end the dispatchers."""
-        self._embedding.close()
-        self._retrieval.close()
+        self._backend.close()
+
+    def _answer(self, question: Question, live: LiveIndex, started: float) -> SearchAnswer:
+        keys = _build_keys(question.plan, live)
+        cached = self._cache.load(keys, recipes_fingerprint=live.recipes.fingerprint)
+        self._count("searches")
+        if cached.result is not None:
+            self._count("result_hits")
+            return SearchAnswer(cached.result, "result", {"total": _ms_since(started)})
+        return self._search_index(question, live, keys, known=cached.vector, started=started)
 
     def _search_index(
-        self, plan: SearchPlan, live: LiveIndex, keys: CacheKeys, *, known: EncodedQuery | None, started: float
+        self, question: Question, live: LiveIndex, keys: CacheKeys, *, known: EncodedQuery | None, started: float
     ) -> SearchAnswer:
         begun = time.perf_counter()
+        plan = question.plan
         query = known or self._embed(plan, live)
         if known is not None:
             self._count("vector_hits")
         embedded = time.perf_counter()
-        page = self._retrieve(plan, live, query)
+        steps = self._retriever.retrieve(live, plan, choose_text_vectors(plan, query))
+        page = self._count_all(run_steps(steps, self._backend.build_ask(live)), plan, live)
         retrieved = time.perf_counter()
-        body = encode_page(plan, page)
+        body = encode_page(plan, page, question.shown)
         self._cache.save(keys, result=body, vector=None if known else query)
         took_ms = {
             "embed": _ms(embedded - begun),
@@ -196,44 +197,59 @@ class SearchService:
         }
         return SearchAnswer(body, "vector" if known else "none", took_ms)
 
-    def _embed(self, plan: SearchPlan, live: LiveIndex) -> EncodedQuery:
-        query = self._embedding.get(plan.query, timeout_s=self._settings.query_deadline_s)
-        if query.recipes != live.recipes.fingerprint:
-            raise RecipeMismatchError(
-                f"the query worker makes vectors by recipe {query.recipes}, but the index was made by "
-                f"{live.recipes.fingerprint}: run the worker with the model of the index, or re-index"
-            )
-        return query
+    def _answer_by_cursor(self, question: Question, cursor: str, live: LiveIndex, started: float) -> SearchAnswer:
+        plan, ask = question.plan, self._backend.build_ask(live)
+        vectors = self._prepare(plan, live)
+        self._count("searches")
+        place: CursorPage
+        if cursor == CURSOR_START:
+            ranking, names = run_steps(self._retriever.rank(question.whole, vectors), ask)
+            place = self._cursors.begin(ranking, vectors=names, question=question.name, limit=plan.limit)
+        else:
+            place = self._cursors.resume(cursor, question=question.name, limit=plan.limit)
+        hits = run_steps(self._retriever.describe(live, plan, vectors, place.points), ask)
+        page = Page(hits, place.total, place.is_exact, place.vectors)
+        body = encode_page(plan, page, question.shown, next_cursor=place.next_token, has_cursor=True)
+        return SearchAnswer(body, "none", {"total": _ms_since(started)})
 
-    def _retrieve(self, plan: SearchPlan, live: LiveIndex, query: EncodedQuery) -> Page:
+    def _build_nth(self, index: int, request: Request, field: str) -> Question:
         try:
-            return self._retriever.retrieve(live, plan, query)
-        except PointsMissingError as error:
-            # Another generation went live and this one was dropped: the next search reads the new name.
-            self._live.forget()
-            raise NothingIndexedError(f"the collection {live.collection} does not exist any more") from error
+            question = self._questions.build(request)
+        except InvalidInputError as error:
+            raise InvalidInputError(f"{field}.{index}.{error.field}", error.reason) from error
+        if question.cursor is not None:
+            raise InvalidInputError(f"{field}.{index}.cursor", "has no meaning in a batch")
+        return question
 
-    def _run_queries(self, collection: str, requests: Sequence[QueryRequest]) -> list[list[ScoredPoint]]:
-        call = QdrantCall(collection, requests)
-        return self._retrieval.get(call, timeout_s=2 * self._settings.qdrant_timeout_s)
+    def _prepare(self, plan: SearchPlan, live: LiveIndex) -> QueryVectors:
+        """The query side of a plan, from the cache where it is kept."""
+        keys = _build_keys(plan, live)
+        known = self._cache.load(keys, recipes_fingerprint=live.recipes.fingerprint).vector if plan.text else None
+        query = known or self._embed(plan, live)
+        if query is not None and known is None:
+            self._cache.save(keys, result=None, vector=query)
+        return choose_text_vectors(plan, query)
+
+    def _embed(self, plan: SearchPlan, live: LiveIndex) -> EncodedQuery | None:
+        return None if plan.text is None else self._backend.embed([plan.text], live)[plan.text]
+
+    def _count_all(self, page: Page, plan: SearchPlan, live: LiveIndex) -> Page:
+        """A listing shows everything that passes, so how much that is can be counted."""
+        if not plan.is_listing or page.total_is_exact:
+            return page
+        return replace(page, total_found=self._backend.count(live, plan), total_is_exact=True)
 
     def _count(self, name: str) -> None:
         self._counts[name] = next(self._counters[name]) + 1
 
 
-def encode_page(plan: SearchPlan, page: Page) -> bytes:
-    """The body of a SearchAnswer: all that is the same for equal searches."""
-    answer = {
-        "results": [hit.to_json() for hit in page.hits],
-        "total_found": page.total_found,
-        "total_is_exact": page.total_is_exact,
-        "query_info": {
-            "query": plan.query,
-            "vectors": {vector.name: vector.weight for vector in plan.vectors if vector.name in page.vectors},
-            "fusion": "rrf" if len(page.vectors) > 1 else None,
-        },
-    }
-    return orjson.dumps(answer)[:-2]
+def _build_keys(plan: SearchPlan, live: LiveIndex) -> CacheKeys:
+    return build_keys(
+        index_state=live.state,
+        plan_fingerprint=plan.fingerprint,
+        recipes_fingerprint=live.recipes.fingerprint,
+        query=plan.text or "",
+    )
 
 
 def _ms(seconds: float) -> float:

@@ -1,4 +1,4 @@
-"""Search by text, and one title by its id."""
+"""Search by text, one or many, and one title by its id."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import orjson
 from flask import Response, request
 from flask_openapi3 import APIBlueprint, Tag
 
+from api.ndjson import answer_as_stream, wants_stream
+from api.requests import to_search_request
 from api.schemas.base import Problem
-from api.schemas.searching import SearchBody, SearchResponse
+from api.schemas.searching import BatchBody, BatchResponse, SearchBody, SearchResponse
 from api.schemas.titles import TitlePath, TitleQuery, TitleResponse
-from core.errors import InvalidInputError
-from search.request import SearchRequest
 from search.service import SearchService
 
 _TAG = Tag(name="search", description="Find titles")
@@ -24,29 +24,25 @@ def build_blueprint(service: SearchService) -> Any:
     blueprint = APIBlueprint("search", __name__, url_prefix="/api/v1/search", abp_tags=[_TAG], abp_responses=_PROBLEMS)
 
     def search(body: SearchBody) -> Response:
-        answer = service.search(to_request(body), token=request.get_data())
+        if wants_stream(request):
+            return answer_as_stream(*service.stream(to_search_request(body, is_streamed=True)))
+        answer = service.search(to_search_request(body), token=request.get_data())
         return Response(answer.to_bytes(), content_type="application/json")
+
+    def search_batch(body: BatchBody) -> Response:
+        answers = service.search_batch([to_search_request(query) for query in body.queries])
+        return Response(join_answers([answer.to_bytes() for answer in answers]), content_type="application/json")
 
     def by_id(path: TitlePath, query: TitleQuery) -> Response:
         title = service.get_by_id(path.id, include_adult=query.include_adult)
         return Response(orjson.dumps(title), content_type="application/json")
 
     blueprint.post("", responses={200: SearchResponse}, summary="Search by text")(search)
+    blueprint.post("/batch", responses={200: BatchResponse}, summary="Many searches at once")(search_batch)
     blueprint.get("/by-id/<id>", responses={200: TitleResponse, 404: Problem}, summary="One title")(by_id)
     return blueprint
 
 
-def to_request(body: SearchBody) -> SearchRequest:
-    """The validated body as a request of the search service."""
-    if body.min_score is not None and body.threshold is not None:
-        raise InvalidInputError("threshold", "is another name of min_score: send one of them")
-    return SearchRequest(
-        query=body.query,
-        limit=body.limit,
-        offset=body.offset,
-        filters=body.filters,
-        min_score=body.min_score if body.threshold is None else body.threshold,
-        fields=None if body.fields is None else tuple(body.fields),
-        vectors=body.vectors,
-        include_adult=body.include_adult,
-    )
+def join_answers(answers: list[bytes]) -> bytes:
+    """{"answers": [...]} of answers that are JSON already."""
+    return b'{"answers":[' + b",".join(answers) + b"]}"

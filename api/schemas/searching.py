@@ -1,14 +1,19 @@
-"""Text search."""
+"""Search by text, by example, and many at once."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from api.schemas.base import StrictBody
-from search.plan import DEFAULT_WEIGHTS, NAMED_WEIGHT, SEARCHABLE_VECTORS
-from search.request import LIMIT_DEFAULT, LIMIT_MAX, WINDOW_MAX
+from api.schemas.base import LenientQuery, Problem, StrictBody
+from search.checks import SORT_FIELDS
+from search.plan import Fusion
+from search.ranking import NAMED_WEIGHT, SEARCHABLE_VECTORS, SIMILAR_WEIGHTS, TEXT_WEIGHTS
+from search.request import BATCH_MAX, LIMIT_DEFAULT, LIMIT_MAX, REFERENCES_MAX, STREAM_LIMIT_MAX, WINDOW_MAX
+
+FIELDS_MAX = 100
+FUSIONS = ", ".join(Fusion)
 
 
 def _weigh_names(value: Any) -> Any:
@@ -22,32 +27,121 @@ def _weigh_names(value: Any) -> Any:
     return dict.fromkeys(value, NAMED_WEIGHT)
 
 
-_VECTORS_SCHEMA = {
+def _describe_weights(defaults: dict[str, float]) -> str:
+    return ", ".join(f"{name} {weight:g}" for name, weight in defaults.items())
+
+
+_VECTORS_SCHEMA: dict[str, Any] = {
     "anyOf": [
         {"type": "array", "items": {"type": "string", "enum": list(SEARCHABLE_VECTORS)}, "minItems": 1},
         {"type": "object", "additionalProperties": {"type": "number", "exclusiveMinimum": 0, "maximum": 100}},
     ],
-    "description": "Names, or names with weights. Default: "
-    + ", ".join(f"{n} {w}" for n, w in DEFAULT_WEIGHTS.items()),
+    "description": f"Names, or names with weights. Default for a text: {_describe_weights(TEXT_WEIGHTS)}; "
+    f"for titles: {_describe_weights(SIMILAR_WEIGHTS)}.",
 }
 VectorWeights = Annotated[dict[str, float], BeforeValidator(_weigh_names), WithJsonSchema(_VECTORS_SCHEMA)]
+FusionName = Literal["rrf", "dbsf", "linear"]
+Identifier = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class SearchBody(StrictBody):
-    """A text search."""
+class SortBody(StrictBody):
+    """Order by a field of numbers or dates; titles that lack it come last, equals by relevance."""
 
-    query: str = Field(min_length=1, description="What to look for, in the searcher's own words.")
-    limit: int = Field(LIMIT_DEFAULT, ge=1, le=LIMIT_MAX, description="Results on a page.")
+    field: str = Field(description=f"One of {', '.join(SORT_FIELDS)}.")
+    order: Literal["asc", "desc"] = "desc"
+
+
+class _OptionsBody(StrictBody):
+    """What every search takes."""
+
+    limit: int = Field(
+        LIMIT_DEFAULT,
+        ge=1,
+        le=STREAM_LIMIT_MAX,
+        description=f"Results on a page: at most {LIMIT_MAX}, or {STREAM_LIMIT_MAX} as application/x-ndjson.",
+    )
     offset: int = Field(0, ge=0, le=WINDOW_MAX, description="Results to pass over.")
+    cursor: str | None = Field(
+        None, min_length=1, max_length=64, description="`*` begins; then next_cursor of the page before. Stable."
+    )
     filters: dict[str, Any] | None = Field(
         None,
         description='Conditions, such as {"genres": "action", "year": {"gte": 2010}}, with must, should and must_not.',
     )
     min_score: float | None = Field(None, ge=-1, le=1, description="Least similarity (a cosine) of a result.")
     threshold: float | None = Field(None, ge=-1, le=1, description="Another name of min_score.")
-    fields: list[str] | None = Field(None, max_length=100, description="Payload entries wanted; all by default.")
+    fields: list[str] | None = Field(None, max_length=FIELDS_MAX, description="Payload entries wanted; all by default.")
     vectors: VectorWeights | None = None
+    fusion: FusionName | None = Field(None, description=f"How the vectors' lists become one: {FUSIONS}; default rrf.")
+    boost: float | None = Field(None, ge=0, le=5, description="How strongly search_boost_factor counts; 0: not at all.")
+    diversity: float = Field(0.0, ge=0, le=1, description="Unlike results rather than the nearest (MMR); 0: off.")
+    sort: SortBody | None = None
+    explain: bool = Field(False, description="Say for each result what each vector added to its score.")
     include_adult: bool = Field(False, description="Show adult titles too.")
+
+
+class SearchBody(_OptionsBody):
+    """A text search; without `query` a list of what passes the filters, sorted."""
+
+    query: str | None = Field(
+        None, min_length=1, description="What to look for, in the searcher's own words; none: list by filters and sort."
+    )
+    expand: bool = Field(True, description="Read titles, years, genres, studios and the like out of the text.")
+
+
+class BatchBody(StrictBody):
+    """Many searches at once."""
+
+    queries: list[SearchBody] = Field(min_length=1, max_length=BATCH_MAX)
+
+
+class SimilarBatchBody(_OptionsBody):
+    """Lists for many references (`each`), or one list from positive and negative ones (`combined`)."""
+
+    mode: Literal["each", "combined"] = "each"
+    references: list[Identifier] | None = Field(
+        None, min_length=1, max_length=REFERENCES_MAX, description="Slugs or provider:id; mode each."
+    )
+    positive: list[Identifier] | None = Field(
+        None, min_length=1, max_length=REFERENCES_MAX, description="Titles to be like; mode combined."
+    )
+    negative: list[Identifier] | None = Field(
+        None, max_length=REFERENCES_MAX, description="Titles to be unlike; mode combined."
+    )
+    include_related: bool = Field(False, description="Also sequels, prequels and other relatives of the references.")
+
+    @model_validator(mode="after")
+    def _fit_mode(self) -> Self:
+        if self.mode == "each" and (self.references is None or self.positive or self.negative):
+            raise ValueError("mode each takes `references`, and neither positive nor negative")
+        if self.mode == "combined" and (self.positive is None or self.references):
+            raise ValueError("mode combined takes `positive` (and `negative`), and no references")
+        return self
+
+
+class SimilarQuery(LenientQuery):
+    """How to look for similar titles."""
+
+    limit: int = Field(LIMIT_DEFAULT, ge=1, le=LIMIT_MAX)
+    offset: int = Field(0, ge=0, le=WINDOW_MAX)
+    cursor: str | None = Field(None, min_length=1, max_length=64, description="`*` begins; then next_cursor.")
+    min_score: float | None = Field(None, ge=-1, le=1)
+    fields: str | None = Field(None, max_length=2_000, description="Payload entries wanted, joined by commas.")
+    fusion: FusionName | None = None
+    boost: float | None = Field(None, ge=0, le=5)
+    diversity: float = Field(0.0, ge=0, le=1)
+    explain: bool = False
+    include_adult: bool = False
+    include_related: bool = Field(False, description="Also sequels, prequels and other relatives.")
+
+
+class SimilarVectorQuery(SimilarQuery):
+    """Titles alike by one vector."""
+
+    vector: str = Field(description=f"One of {', '.join(SEARCHABLE_VECTORS)}.")
+    distance: Literal["cosine", "dot", "euclid"] | None = Field(
+        None, description="Adds `distance` to each result in this measure; dense vectors have length 1."
+    )
 
 
 class SearchResult(BaseModel):
@@ -57,15 +151,25 @@ class SearchResult(BaseModel):
     score: float = Field(description="What the list is ordered by; comparable within one answer only.")
     similarity: float | None = Field(description="Best cosine among the dense vectors used.")
     payload: dict[str, Any]
+    explanation: dict[str, Any] | None = Field(None, description="With `explain`: see docs/api.md.")
+    distance: float | None = Field(None, description="With `distance`: in the measure that was asked for.")
 
 
 class QueryInfo(BaseModel):
     """How an answer came about."""
 
-    query: str = Field(description="The text that was embedded.")
+    query: str | None = Field(description="The text that was embedded.")
     vectors: dict[str, float]
-    fusion: Literal["rrf"] | None
-    cache: Literal["result", "vector", "none"]
+    fusion: FusionName | None
+    rrf_k: int | None = None
+    boost: float | None = None
+    diversity: float | None = None
+    sort: SortBody | None = None
+    understood: dict[str, Any] | None = Field(None, description="What was read out of the text, with `expand`.")
+    positive: list[str] | None = None
+    negative: list[str] | None = None
+    relatives_left_out: int | None = None
+    cache: Literal["result", "stale", "vector", "none"]
     cache_hit: bool
     took_ms: dict[str, float] = Field(description="Milliseconds by step.")
 
@@ -76,4 +180,19 @@ class SearchResponse(BaseModel):
     results: list[SearchResult]
     total_found: int = Field(description="Titles that match; at least so many when total_is_exact is false.")
     total_is_exact: bool
+    next_cursor: str | None = Field(None, description="With `cursor`: send it for the next page; null on the last.")
     query_info: QueryInfo
+
+
+class BatchResponse(BaseModel):
+    """One answer a search, in their order."""
+
+    answers: list[SearchResponse]
+
+
+class StreamLine(BaseModel):
+    """A line of application/x-ndjson: results, then one summary; or a problem that ends the stream."""
+
+    result: SearchResult | None = None
+    summary: dict[str, Any] | None = None
+    problem: Problem | None = None

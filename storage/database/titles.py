@@ -47,6 +47,15 @@ class TitleRepository:
                 query = select(titles.c.slug).where(titles.c.slug == identifier)
             return connection.execute(query).scalar_one_or_none()
 
+    def resolve_slugs(self, identifiers: Sequence[str]) -> dict[str, str]:
+        """The slug of each identifier (slug or `provider:id`) that has one, in at most two round trips."""
+        keys = {text: key for text in identifiers if (key := parse_provider_key(text)) is not None}
+        plain = [text for text in identifiers if text not in keys]
+        with self._database.begin() as connection:
+            by_key = self.find_by_ids(connection, list(keys.values()))
+            taken = self.find_taken(connection, plain) if plain else set()
+        return {slug: slug for slug in taken} | {text: by_key[key] for text, key in keys.items() if key in by_key}
+
     def load(self, slugs: Sequence[str]) -> dict[str, StoredTitle]:
         """The titles of these slugs that exist."""
         with self._database.begin() as connection:

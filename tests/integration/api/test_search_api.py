@@ -12,7 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from api.services import ApiServices
-from search.plan import DEFAULT_WEIGHTS, RRF_K
+from search.ranking import TEXT_RRF_K, TEXT_WEIGHTS
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -34,7 +34,7 @@ def test_the_title_meant_comes_first(client: FlaskClient, index: Any) -> None:
     assert first["payload"]["title"] == document.title
     assert "keys" not in first["payload"]
     assert "external_keys" not in first["payload"]
-    assert answer["query_info"]["vectors"] == DEFAULT_WEIGHTS
+    assert answer["query_info"]["vectors"] == {name: TEXT_WEIGHTS[name] for name in ("title_vector", "lexical_sparse")}
     assert answer["query_info"]["fusion"] == "rrf"
     assert not answer["total_is_exact"]
     assert answer["total_found"] == len(answer["results"]) == 20
@@ -226,7 +226,7 @@ def test_scores_are_those_of_the_documented_formula(client: FlaskClient) -> None
     fused = search(client, "robot boy", vectors=weights)["results"]
     for hit in fused:
         expected = sum(
-            1 / ((found.index(hit["id"]) + 1) / weights[name] + RRF_K - 1)
+            1 / ((found.index(hit["id"]) + 1) / weights[name] + TEXT_RRF_K - 1)
             for name, found in lists.items()
             if hit["id"] in found
         )

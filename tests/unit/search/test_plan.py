@@ -8,7 +8,9 @@ import pytest
 
 from core.errors import InvalidInputError
 from core.settings import Settings
-from search.plan import CANDIDATE_DEPTHS, DEFAULT_WEIGHTS, SearchPlan, build_plan
+from search.plan import SearchPlan
+from search.planning import build_search_plan
+from search.ranking import CANDIDATE_DEPTHS, TEXT_WEIGHTS
 from search.request import SearchRequest
 
 SETTINGS = Settings(_env_file=None)
@@ -16,20 +18,20 @@ SETTINGS = Settings(_env_file=None)
 
 def plan(query: str = "robot", **more: Any) -> SearchPlan:
     """The plan of a request under the default settings."""
-    return build_plan(SearchRequest(query=query, **more), SETTINGS)
+    return build_search_plan(SearchRequest(query=query, **more), SETTINGS)
 
 
 def test_the_default_plan_is_the_table() -> None:
     """A request that names no vectors gets those of the table, with their weights."""
-    assert {vector.name: vector.weight for vector in plan().vectors} == DEFAULT_WEIGHTS
+    assert {vector.name: vector.weight for vector in plan().vectors} == TEXT_WEIGHTS
 
 
 def test_without_sparse_vectors_the_default_plan_is_dense() -> None:
     """What is turned off is left out of the default and refused when it is named."""
     dense_only = SETTINGS.model_copy(update={"enable_sparse_vectors": False})
-    assert [v.name for v in build_plan(SearchRequest(query="x"), dense_only).vectors] == ["title_vector"]
+    assert [v.name for v in build_search_plan(SearchRequest(query="x"), dense_only).vectors] == ["title_vector"]
     with pytest.raises(InvalidInputError, match="ENABLE_SPARSE_VECTORS"):
-        build_plan(SearchRequest(query="x", vectors={"lexical_sparse": 1.0}), dense_only)
+        build_search_plan(SearchRequest(query="x", vectors={"lexical_sparse": 1.0}), dense_only)
 
 
 def test_equal_requests_have_equal_fingerprints() -> None:

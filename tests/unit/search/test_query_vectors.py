@@ -15,10 +15,11 @@ from core.settings import Settings
 from messaging.query_call import build_query_result, ensure_in_time, parse_query_result
 from search.cache import build_keys, pack_query, unpack_query
 from search.encoding import EncodedQuery
-from search.plan import DEFAULT_WEIGHTS, RRF_K, build_plan
+from search.planning import build_search_plan
 from search.qdrant_query import QueryBuilder
+from search.query_vectors import choose_text_vectors
+from search.ranking import TEXT_RRF_K, TEXT_WEIGHTS
 from search.request import SearchRequest
-from search.retrieve import choose_vectors
 
 SETTINGS = Settings(_env_file=None)
 
@@ -95,20 +96,21 @@ def test_keys_depend_on_all_that_the_values_depend_on() -> None:
 
 def test_a_fused_plan_asks_for_weighted_ranks() -> None:
     """One prefetch a vector, with its weight, enough candidates and the filter inside."""
-    plan = build_plan(SearchRequest(query="x", limit=100, offset=50), SETTINGS)
-    builder = QueryBuilder(plan, choose_vectors(plan, make_query()), get_ef=lambda _: 99)
-    request = builder.build_search(limit=100, offset=50)
-    assert [prefetch.using for prefetch in request.prefetch] == list(DEFAULT_WEIGHTS)
+    plan = build_search_plan(SearchRequest(query="x", limit=100, offset=50, boost=0.0), SETTINGS)
+    builder = QueryBuilder(plan, choose_text_vectors(plan, make_query()), get_ef=lambda _: 99)
+    request = builder.build_ranking(limit=100, offset=50)
+    expected = {"title_vector": TEXT_WEIGHTS["title_vector"], "lexical_sparse": TEXT_WEIGHTS["lexical_sparse"]}
+    assert [prefetch.using for prefetch in request.prefetch] == list(expected)
     assert all(prefetch.limit >= 150 and prefetch.filter is not None for prefetch in request.prefetch)
     assert request.prefetch[0].params.hnsw_ef == 99
-    assert request.query.rrf.k == RRF_K
-    assert request.query.rrf.weights == pytest.approx(list(DEFAULT_WEIGHTS.values()), rel=1e-3)
+    assert request.query.rrf.k == TEXT_RRF_K
+    assert request.query.rrf.weights == pytest.approx(list(expected.values()), rel=1e-3)
 
 
 def test_a_query_without_known_words_is_dense_only() -> None:
     """An empty sparse vector is no candidate list: the plan falls to the vector that is left, and to its cosine."""
-    plan = build_plan(SearchRequest(query="x", min_score=0.3), SETTINGS)
-    builder = QueryBuilder(plan, choose_vectors(plan, make_query(terms=0)), get_ef=lambda _: 99)
-    request = builder.build_search(limit=20, offset=0)
+    plan = build_search_plan(SearchRequest(query="x", min_score=0.3, boost=0.0), SETTINGS)
+    builder = QueryBuilder(plan, choose_text_vectors(plan, make_query(terms=0)), get_ef=lambda _: 99)
+    request = builder.build_ranking(limit=20, offset=0)
     assert builder.names == ("title_vector",)
     assert (request.prefetch, request.using, request.score_threshold) == (None, "title_vector", 0.3)

@@ -12,10 +12,12 @@ from core.settings import Settings
 from core.vectors import TEXT_VECTORS
 from search.encoding import EncodedQuery
 from search.live import LiveIndex
-from search.plan import build_plan
+from search.planning import build_search_plan
 from search.qdrant_query import QueryRequest, ScoredPoint
+from search.query_vectors import choose_text_vectors
 from search.request import WINDOW_MAX, SearchRequest
 from search.retrieve import Page, Retriever, build_payload_memory
+from search.steps import run_steps
 
 _RECIPE = EmbeddingRecipe("fake", "1", 4, 1)
 _LIVE = LiveIndex("titles_1", RecipeSet(_RECIPE, _RECIPE, _RECIPE), "state")
@@ -29,7 +31,7 @@ class EndlessIndex:
         self.searched: list[int] = []
         self.looked_up: list[int] = []
 
-    def run(self, _collection: str, requests: Sequence[QueryRequest]) -> list[list[ScoredPoint]]:
+    def run(self, requests: Sequence[QueryRequest]) -> list[list[ScoredPoint]]:
         """The answers in order."""
         return [self._answer(request) for request in requests]
 
@@ -49,11 +51,12 @@ class EndlessIndex:
 
 def search(index: EndlessIndex, *, limit: int, offset: int = 0) -> Page:
     """A fused search over all dense vectors, for similar titles only."""
-    retriever = Retriever(index.run, get_ef=lambda _: 64, payloads=build_payload_memory(ttl_s=0))
+    retriever = Retriever(get_ef=lambda _: 64, payloads=build_payload_memory(ttl_s=0))
     request = SearchRequest(
-        query="x", limit=limit, offset=offset, min_score=0.5, vectors=dict.fromkeys(TEXT_VECTORS, 1.0)
+        query="x", limit=limit, offset=offset, min_score=0.5, vectors=dict.fromkeys(TEXT_VECTORS, 1.0), boost=0.0
     )
-    return retriever.retrieve(_LIVE, build_plan(request, Settings(_env_file=None)), _QUERY)
+    plan = build_search_plan(request, Settings(_env_file=None))
+    return run_steps(retriever.retrieve(_LIVE, plan, choose_text_vectors(plan, _QUERY)), index.run)
 
 
 def test_the_deepest_page_is_bounded() -> None:

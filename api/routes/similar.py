@@ -1,0 +1,58 @@
+"""Titles like titles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, request
+from flask_openapi3 import APIBlueprint, Tag
+
+from api.ndjson import answer_as_stream, wants_stream
+from api.requests import to_similar_request, to_similar_requests
+from api.routes.searching import join_answers
+from api.schemas.base import Problem
+from api.schemas.searching import BatchResponse, SearchResponse, SimilarBatchBody, SimilarQuery, SimilarVectorQuery
+from api.schemas.titles import TitlePath
+from search.distance import add_distances
+from search.service import SearchService
+
+_TAG = Tag(name="similarity", description="Find titles like titles")
+_PROBLEMS = {400: Problem, 404: Problem, 409: Problem, 413: Problem, 415: Problem, 422: Problem, 503: Problem}
+
+
+def build_blueprint(service: SearchService) -> Any:
+    """The routes under /api/v1/similarity."""
+    blueprint = APIBlueprint(
+        "similarity", __name__, url_prefix="/api/v1/similarity", abp_tags=[_TAG], abp_responses=_PROBLEMS
+    )
+
+    def by_content(path: TitlePath, query: SimilarQuery) -> Response:
+        answer = service.search(to_similar_request(path.id, query))
+        return Response(answer.to_bytes(), content_type="application/json")
+
+    def by_vector(path: TitlePath, query: SimilarVectorQuery) -> Response:
+        body = service.search(to_similar_request(path.id, query)).to_bytes()
+        if query.distance is not None:
+            body = add_distances(body, measure=query.distance, vector=query.vector)
+        return Response(body, content_type="application/json")
+
+    def batch(body: SimilarBatchBody) -> Response:
+        is_streamed = body.mode == "combined" and wants_stream(request)
+        requests = to_similar_requests(body, is_streamed=is_streamed)
+        if is_streamed:
+            return answer_as_stream(*service.stream(requests[0]))
+        answers = (
+            [service.search(requests[0])]
+            if body.mode == "combined"
+            else (service.search_batch(requests, field="references"))
+        )
+        return Response(join_answers([answer.to_bytes() for answer in answers]), content_type="application/json")
+
+    blueprint.get("/anime/<id>", responses={200: SearchResponse}, summary="Titles like a title")(by_content)
+    blueprint.get("/vector/<id>", responses={200: SearchResponse}, summary="Titles alike by one vector")(by_vector)
+    blueprint.post(
+        "/batch",
+        responses={200: BatchResponse},
+        summary="Lists for many titles, or one list for all",
+    )(batch)
+    return blueprint

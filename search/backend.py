@@ -1,0 +1,111 @@
+"""What a search asks: the query worker and Qdrant through their dispatchers, and which collection is live."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.errors import ConflictError
+from core.settings import Settings
+from search.dispatcher import Dispatcher, DispatcherStats
+from search.encoding import EncodedQuery
+from search.live import LiveIndex, LiveIndexReader, NothingIndexedError
+from search.plan import SearchPlan
+from search.qdrant_query import QueryRequest, ScoredPoint, build_filter
+from search.steps import Answers, Ask
+from storage.vectors.store import PointsMissingError, VectorStore
+
+
+class RecipeMismatchError(ConflictError):
+    """The query worker makes other vectors than those in the index: no answer is better than a wrong one."""
+
+    code = "recipe-mismatch"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QdrantCall:
+    """The queries of one search on one collection. Compared by identity: no two are dropped as equal."""
+
+    collection: str
+    requests: Sequence[QueryRequest]
+
+
+def run_calls(store: VectorStore, calls: list[QdrantCall]) -> list[list[list[ScoredPoint]]]:
+    """The answers of many searches, one round trip a collection: what the retrieval dispatcher calls."""
+    answers: list[list[list[ScoredPoint]]] = [[] for _ in calls]
+    for collection in dict.fromkeys(call.collection for call in calls):
+        members = [index for index, call in enumerate(calls) if call.collection == collection]
+        requests = [request for index in members for request in calls[index].requests]
+        found = iter(store.query_batch(collection, requests))
+        for index in members:
+            answers[index] = [next(found) for _ in calls[index].requests]
+    return answers
+
+
+class SearchBackend:
+    """The servers behind a search. Safe to use from many threads."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        live: LiveIndexReader,
+        store: VectorStore,
+        embedding: Dispatcher[str, EncodedQuery],
+        retrieval: Dispatcher[QdrantCall, list[list[ScoredPoint]]],
+    ) -> None:
+        self._settings = settings
+        self._live = live
+        self._store = store
+        self._embedding = embedding
+        self._retrieval = retrieval
+
+    def get_live(self) -> LiveIndex:
+        """The live index. Raises NothingIndexedError, DependencyUnavailableError."""
+        return self._live.get()
+
+    def peek_live(self) -> LiveIndex | None:
+        """The live index if it is known and fresh, without asking anybody."""
+        return self._live.peek()
+
+    def embed(self, texts: Sequence[str], live: LiveIndex) -> dict[str, EncodedQuery]:
+        """The vectors of the texts by text. Raises RecipeMismatchError if they do not fit the live index."""
+        distinct = list(dict.fromkeys(texts))
+        if len(distinct) == 1:
+            encoded = [self._embedding.get(distinct[0], timeout_s=self._settings.query_deadline_s)]
+        else:
+            encoded = self._embedding.get_many(distinct, timeout_s=self._settings.query_deadline_s) if distinct else []
+        for query in encoded:
+            if query.recipes != live.recipes.fingerprint:
+                raise RecipeMismatchError(
+                    f"the query worker makes vectors by recipe {query.recipes}, but the index was made by "
+                    f"{live.recipes.fingerprint}: run the worker with the model of the index, or re-index"
+                )
+        return dict(zip(distinct, encoded, strict=True))
+
+    def build_ask(self, live: LiveIndex) -> Ask:
+        """What drives steps on the live collection."""
+
+        def ask(requests: Sequence[QueryRequest]) -> Answers:
+            call = QdrantCall(live.collection, requests)
+            try:
+                return self._retrieval.get(call, timeout_s=2 * self._settings.qdrant_timeout_s)
+            except PointsMissingError as error:
+                # Another generation went live and this one was dropped: the next search reads the new name.
+                self._live.forget()
+                raise NothingIndexedError(f"the collection {live.collection} does not exist any more") from error
+
+        return ask
+
+    def count(self, live: LiveIndex, plan: SearchPlan) -> int:
+        """How many titles pass the filter of a plan, exactly."""
+        return self._store.count(live.collection, build_filter(plan.filter, without=plan.without))
+
+    def get_stats(self) -> dict[str, DispatcherStats]:
+        """What the dispatchers have done."""
+        return {"embedding": self._embedding.get_stats(), "retrieval": self._retrieval.get_stats()}
+
+    def close(self) -> None:
+        """Let waiting threads go and end the dispatchers."""
+        self._embedding.close()
+        self._retrieval.close()

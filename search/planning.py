@@ -1,0 +1,159 @@
+"""From a request to a plan: a pure decision, taken before anything is sent anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.errors import InvalidInputError
+from core.identity import point_id
+from core.settings import Settings
+from core.text import find_text_fault, normalise_query
+from search import ranking
+from search.checks import check_boost, check_diversity, check_fields, check_min_score, check_page, check_sort
+from search.choosing import choose_fusion, choose_vectors
+from search.filters import AllOf, Condition, FilterSpec, parse_filters
+from search.plan import Boost, Pin, PlannedVector, Reference, SearchPlan
+from search.request import Order, ResultOptions, SearchRequest, SimilarRequest
+
+
+@dataclass(frozen=True)
+class Understood:
+    text: str = ""
+    names: tuple[Any, ...] = ()
+    filters: tuple[Condition, ...] = ()
+    excluded: tuple[Condition, ...] = ()
+    boosts: tuple[Any, ...] = ()
+    features: Mapping[str, float] = field(default_factory=dict)
+
+
+NOTHING_UNDERSTOOD = Understood()
+
+
+def build_search_plan(
+    request: SearchRequest, settings: Settings, understood: Understood = NOTHING_UNDERSTOOD
+) -> SearchPlan:
+    """Decide on a search by text. Raises InvalidInputError that names the field of the request.
+
+    `understood` is what the rules read out of the text; nothing when the request says `expand: false`.
+    """
+    text = None if request.query is None else check_query(request.query, settings)
+    if text is None:
+        return _build_listing(request)
+    vectors = choose_vectors(request.vectors, settings, defaults=ranking.TEXT_WEIGHTS)
+    return _build_plan(
+        request,
+        text=understood.text or text,
+        vectors=vectors,
+        features=tuple(sorted(understood.features.items())),
+        conditions=_add_understood(parse_filters(request.filters, include_adult=request.include_adult), understood),
+        rrf_k=ranking.TEXT_RRF_K,
+        pins=tuple(Pin(m.slug, point_id(m.slug), m.name, round(m.similarity, 4)) for m in understood.names),
+        boosts=tuple(Boost(boost.condition, boost.weight, boost.label) for boost in understood.boosts),
+        popularity=check_boost(request.boost, default=ranking.TEXT_POPULARITY),
+    )
+
+
+def build_similar_plan(
+    request: SimilarRequest, settings: Settings, *, references: tuple[Reference, ...], relatives: tuple[str, ...]
+) -> SearchPlan:
+    """Decide on titles like the references, which are looked up already. `relatives` are point ids to leave out."""
+    if not any(reference.is_positive for reference in references):
+        raise InvalidInputError("positive", "names no title: what shall be found must be like something")
+    vectors = choose_vectors(request.vectors, settings, defaults=ranking.SIMILAR_WEIGHTS)
+    return _build_plan(
+        request,
+        references=references,
+        vectors=vectors,
+        conditions=parse_filters(request.filters, include_adult=request.include_adult),
+        without=tuple(sorted({reference.point_id for reference in references} | set(relatives))),
+        rrf_k=ranking.SIMILAR_RRF_K,
+        popularity=check_boost(request.boost, default=ranking.SIMILAR_POPULARITY),
+    )
+
+
+def check_query(query: str, settings: Settings) -> str:
+    """The text in its normal form. Raises InvalidInputError for `query`."""
+    if len(query) > settings.query_max_chars:
+        raise InvalidInputError("query", f"{len(query)} characters, at most {settings.query_max_chars} are allowed")
+    if fault := find_text_fault(query):
+        raise InvalidInputError("query", fault)
+    normalised = normalise_query(query)
+    if not normalised:
+        raise InvalidInputError("query", "is empty")
+    return normalised
+
+
+def _build_listing(request: SearchRequest) -> SearchPlan:
+    """No text: what passes the filters, the best known first unless a sort is named."""
+    for name, given in (
+        ("vectors", request.vectors),
+        ("min_score", request.min_score),
+        ("fusion", request.fusion),
+        ("diversity", request.diversity or None),
+        ("boost", request.boost),
+    ):
+        if given is not None:
+            raise InvalidInputError(name, "has no meaning without a query")
+    chosen = request.sort or ("popularity_score", "desc")
+    return _build_plan(
+        request,
+        vectors=(),
+        conditions=parse_filters(request.filters, include_adult=request.include_adult),
+        rrf_k=ranking.TEXT_RRF_K,
+        popularity=0.0,
+        sort=chosen,
+    )
+
+
+def _build_plan(
+    request: ResultOptions,
+    *,
+    vectors: tuple[PlannedVector, ...],
+    conditions: FilterSpec,
+    rrf_k: int,
+    popularity: float,
+    text: str | None = None,
+    references: tuple[Reference, ...] = (),
+    features: tuple[tuple[str, float], ...] = (),
+    without: tuple[str, ...] = (),
+    pins: tuple[Pin, ...] = (),
+    boosts: tuple[Boost, ...] = (),
+    sort: tuple[str, Order] | None = None,
+) -> SearchPlan:
+    check_page(request)
+    fusion = choose_fusion(request.fusion, request.vectors)
+    diversity = check_diversity(request.diversity, vectors, has_sort=request.sort is not None)
+    return SearchPlan(
+        text=text,
+        references=references,
+        vectors=vectors,
+        features=features,
+        filter=conditions,
+        without=without,
+        fusion=fusion,
+        rrf_k=rrf_k,
+        pins=pins,
+        boosts=boosts,
+        popularity=popularity,
+        diversity=diversity,
+        sort=check_sort(sort or request.sort),
+        limit=request.limit,
+        offset=request.offset,
+        min_score=check_min_score(request.min_score, vectors),
+        fields=check_fields(request.fields),
+        explain=request.explain,
+    )
+
+
+def _add_understood(given: FilterSpec, understood: Understood) -> FilterSpec:
+    """What the caller says in `filters` counts first: a field that he filters himself is not read out of the text."""
+    said = {_get_path(condition) for condition in (*given.must, *given.must_not)}
+    must = tuple(one for one in understood.filters if _get_path(one) not in said)
+    must_not = tuple(one for one in understood.excluded if _get_path(one) not in said)
+    return FilterSpec(must=given.must + must, should=given.should, must_not=given.must_not + must_not)
+
+
+def _get_path(condition: Condition) -> str:
+    return condition.conditions[0].path if isinstance(condition, AllOf) else condition.path

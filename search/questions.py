@@ -1,0 +1,86 @@
+"""From requests to questions: a plan, and what an answer says of it beside the plan's own words."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from core.errors import InvalidInputError
+from core.identity import point_id
+from core.settings import Settings
+from search.plan import SearchPlan
+from search.planning import NOTHING_UNDERSTOOD, Understood, build_search_plan, build_similar_plan, check_query
+from search.referring import TitleFinder, refer_to
+from search.request import WINDOW_MAX, ResultOptions, SearchRequest, SimilarRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`shown` joins `query_info`. `name` is equal for pages of one list: the request but for how it is shown."""
+
+    plan: SearchPlan
+    shown: dict[str, Any]
+    cursor: str | None
+    name: str
+
+    @property
+    def whole(self) -> SearchPlan:
+        """The plan for the whole list that a cursor is cut from."""
+        return replace(self.plan, limit=WINDOW_MAX, offset=0, explain=False)
+
+
+class QuestionBuilder:
+    """Understands texts and looks references up."""
+
+    def __init__(self, settings: Settings, *, finder: TitleFinder) -> None:
+        self._settings = settings
+        self._finder = finder
+
+    def build(self, request: SearchRequest | SimilarRequest) -> Question:
+        """Raises InvalidInputError, NotFoundError, DependencyUnavailableError."""
+        plan, shown = self._search(request) if isinstance(request, SearchRequest) else self._refer(request)
+        return Question(plan, shown, request.cursor, _name(request))
+
+    def _search(self, request: SearchRequest) -> tuple[SearchPlan, dict[str, Any]]:
+        understood = self._understand(request)
+        plan = build_search_plan(request, self._settings, understood)
+        return plan, {}
+
+    def _understand(self, request: SearchRequest) -> Understood:
+        if request.query is None or not request.expand:
+            return NOTHING_UNDERSTOOD
+        check_query(request.query, self._settings)
+        return NOTHING_UNDERSTOOD
+
+    def _refer(self, request: SimilarRequest) -> tuple[SearchPlan, dict[str, Any]]:
+        names = {"positive": request.positive, "negative": request.negative}
+        places = [f"{name}.{index}" for name, given in names.items() for index in range(len(given))]
+        titles = self._finder.find_all(
+            [*request.positive, *request.negative], include_adult=request.include_adult, fields=places
+        )
+        positive, negative = titles[: len(request.positive)], titles[len(request.positive) :]
+        slugs = [title.slug for title in positive]
+        if both := {title.slug for title in negative} & set(slugs):
+            raise InvalidInputError("negative", f"{min(both)} is among the positive titles too")
+        relatives = set() if request.include_related else self._finder.find_relatives(slugs)
+        plan = build_similar_plan(
+            request,
+            self._settings,
+            references=refer_to(positive) + refer_to(negative, is_positive=False),
+            relatives=tuple(point_id(slug) for slug in relatives),
+        )
+        shown = {
+            "positive": slugs,
+            "negative": [title.slug for title in negative],
+            "relatives_left_out": len(relatives),
+        }
+        return plan, shown
+
+
+def _name(request: ResultOptions) -> str:
+    """32 hex digits. The number, the fields and the explanations of the results may differ between pages."""
+    asked = replace(request, limit=1, cursor=None, fields=None, explain=False)
+    return hashlib.blake2b(orjson.dumps(asked), digest_size=16).hexdigest()

@@ -1,0 +1,44 @@
+"""The tables of ranking: which vectors a search uses by itself, and how they are weighed. The only place for them.
+
+Rank fusion as Qdrant computes it: a title at position p (from 0) of a list with weight w adds
+1 / ((p + 1) / w + k - 1). So a weight stretches ranks, it does not scale shares, and k and the weights are one choice.
+How the values were chosen, and how to choose them again for another encoder: docs/decisions/0007-fusion-defaults.md.
+"""
+
+from __future__ import annotations
+
+from core.vectors import LEXICAL_VECTOR, METADATA_VECTOR, TEXT_VECTORS
+
+# Candidates that each vector brings into the fusion: a title far down one list may lead the other. Few steps, since
+# ranks depend on the depth: pages of one depth join without gap or overlap.
+CANDIDATE_DEPTHS = (128, 1_024, 10_000)
+
+# A search by text: meaning first, exact words beside it, and what the text says by rules where it says something.
+TEXT_RRF_K = 5
+TEXT_WEIGHTS: dict[str, float] = {"title_vector": 1.0, LEXICAL_VECTOR: 1.5, METADATA_VECTOR: 0.5}
+TEXT_POPULARITY = 0.0
+
+# Titles like a title.
+SIMILAR_RRF_K = 5
+SIMILAR_WEIGHTS: dict[str, float] = {
+    "title_vector": 1.0,
+    "genre_vector": 1.0,
+    METADATA_VECTOR: 1.0,
+    LEXICAL_VECTOR: 0.5,
+}
+SIMILAR_POPULARITY = 1.0
+
+# Linear fusion brings the scores of sparse vectors between 0 and 1: this score counts as one half.
+SPARSE_HALF: dict[str, float] = {LEXICAL_VECTOR: 10.0, METADATA_VECTOR: 3.0}
+
+# A vector that is named without a weight.
+NAMED_WEIGHT = 1.0
+WEIGHT_MAX = 100.0
+# Above whatever vectors and boosts can give, so that a named title comes first.
+PIN_SCORE = 1_000.0
+# With diversity: candidates for each place on the page, and never fewer or more than these.
+DIVERSITY_POOL_FACTOR = 5
+DIVERSITY_POOL = (100, 1_000)
+
+# A text or a title makes queries for these; the others need a picture or a history.
+SEARCHABLE_VECTORS = (*TEXT_VECTORS, LEXICAL_VECTOR, METADATA_VECTOR)
