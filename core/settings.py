@@ -102,6 +102,13 @@ class Settings(BaseSettings):
     query_queue_max: int = Field(512, ge=1, description="Waiting queries above this are refused with 503.")
     query_max_chars: int = Field(4_000, ge=1, le=32_000, description="Longest query text.")
     cache_ttl_s: int = Field(3_600, ge=0, description="Life of a cached result; 0 turns the result cache off.")
+    cache_stale_s: int = Field(
+        20,
+        ge=0,
+        le=25,
+        description="How long an answer from before a write is shown while a new one is made; 0: never.",
+    )
+    cache_max_answer_bytes: int = Field(1_000_000, ge=1_000, description="Larger answers are not cached.")
     vector_cache_ttl_s: int = Field(86_400, ge=0, description="Life of a cached query vector; 0 turns it off.")
 
     # Bulk path

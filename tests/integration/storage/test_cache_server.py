@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
 from pydantic import SecretStr
 
+from core.errors import DependencyUnavailableError
 from core.settings import Settings
 from embedded.services import EmbeddedServices
 from storage.cache import Cache
@@ -68,4 +71,73 @@ def test_a_dead_redis_is_left_alone_for_a_while_and_found_again(
     assert cache.get("a") is None
     cache.set_many({"a": (b"3", 60)})
     assert cache.get("a") == b"3"
+    cache.close()
+
+
+def test_a_claim_is_won_by_one(cache: Cache, cache_url: str) -> None:
+    """Of all who claim a key one is told yes, until the claim ends by itself."""
+    other = _open(cache_url)
+    assert [cache.claim("job", ttl_s=60), other.claim("job", ttl_s=60), cache.claim("job", ttl_s=60)].count(True) == 1
+    with redis.Redis.from_url(cache_url) as client:
+        assert 0 < client.pttl("job") <= 60_000
+        client.delete("job")
+    assert other.claim("job", ttl_s=60)
+    other.close()
+
+
+def test_counters_are_added_up(cache: Cache, cache_url: str) -> None:
+    """Counts of several processes add up in a hash, several hashes in one answer; each has a life."""
+    assert cache.add_counts("h1", {"hits": 2, "misses": 1}, ttl_s=60)
+    assert cache.add_counts("h1", {"hits": 3}, ttl_s=60)
+    assert cache.add_counts("h2", {"hits": 10}, ttl_s=60)
+    assert cache.get_counts(["h1", "h2", "nobody"]) == {"hits": 15, "misses": 1}
+    with redis.Redis.from_url(cache_url) as client:
+        assert 0 < client.ttl("h1") <= 60
+
+
+def test_clearing_deletes_what_begins_so(cache: Cache) -> None:
+    """Keys with the prefix go, however many they are, and no others."""
+    cache.set_many({f"avs:a:{number}": (b"1", 60) for number in range(1_200)} | {"avs:v:1": (b"1", 60)})
+    assert cache.clear("avs:a:") == 1_200
+    assert cache.get_many(["avs:a:0", "avs:v:1"]) == [None, b"1"]
+
+
+def test_without_redis_claims_are_won_and_counts_are_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody listens: everybody does the work himself, counts stay with their owner, and an operator is told."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        cache = _open(f"redis://127.0.0.1:{reserved.getsockname()[1]}/0")
+        assert cache.is_well
+        assert cache.claim("job", ttl_s=60) and cache.claim("job", ttl_s=60)
+        assert not cache.is_well and cache.failures == 1
+        assert not cache.add_counts("h", {"hits": 1}, ttl_s=60)
+        assert cache.get_counts(["h"]) is None
+        with pytest.raises(DependencyUnavailableError):
+            cache.clear("avs:")
+
+
+def test_a_server_that_hangs_costs_one_thread_its_timeout(cache_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the pause is over one thread tries again; those that ask meanwhile go on without Redis."""
+    cache = _open(cache_url)
+    tried, go_on = threading.Event(), threading.Event()
+    calls: list[int] = []
+
+    def hang(keys: list[str]) -> list[bytes | None]:
+        calls.append(len(keys))
+        if len(calls) > 1:
+            tried.set()
+            assert go_on.wait(10)
+            return [b"1"]
+        raise redis.TimeoutError
+
+    monkeypatch.setattr(cache._redis, "mget", hang)
+    assert cache.get("a") is None
+    monkeypatch.setattr("storage.cache.time.monotonic", lambda: 1e12)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(cache.get, "a")
+        assert tried.wait(10)
+        assert [cache.get("a") for _ in range(20)] == [None] * 20
+        go_on.set()
+        assert first.result(10) == b"1"
+    assert calls == [1, 1] and cache.is_well
     cache.close()
