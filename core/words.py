@@ -10,6 +10,7 @@ import hashlib
 import re
 import threading
 import unicodedata
+from functools import lru_cache
 from itertools import chain
 
 import snowballstemmer
@@ -50,6 +51,8 @@ def split_terms(text: str) -> list[str]:
     return list(chain.from_iterable(map(split_run, split_runs(text))))
 
 
+# Stemming is slow and words come back.
+@lru_cache(maxsize=100_000)
 def split_run(run: str) -> tuple[str, ...]:
     """The terms of one stretch of writing."""
     if _IS_CJK.match(run):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -141,10 +142,13 @@ class _Explainer:
         query, held = self.vectors[name], _get_row(stored, name)
         if held is None or not isinstance(query, tuple):
             return []
-        names = _name_features(payload) if name == METADATA_VECTOR else _name_terms(payload)
         asked = dict(zip(query[0].tolist(), query[1].tolist(), strict=True))
         shared = {index: asked[index] * value for index, value in held.items() if index in asked}
         best = sorted(shared.items(), key=lambda item: -item[1])[:_MATCHES_SHOWN]
+        if name == METADATA_VECTOR:
+            names = {feature_index(feature): feature for feature in build_passage_features(payload)}
+        else:
+            names = _name_terms({index for index, _ in best}, self.plan.text, payload)
         return [{"feature": names.get(index, f"#{index}"), "weight": round(weight, 4)} for index, weight in best]
 
 
@@ -177,13 +181,14 @@ def _get_row(stored: ScoredPoint, name: str) -> dict[int, float] | None:
     return dict(zip(vector.indices, vector.values, strict=True))
 
 
-def _name_features(payload: Mapping[str, Any]) -> dict[int, str]:
-    return {feature_index(name): name for name in build_passage_features(payload)}
-
-
-def _name_terms(payload: Mapping[str, Any]) -> dict[int, str]:
-    """The words of all texts of a title by their index. Learned tokens stay numbers: only their encoder knows."""
-    return {hash_to_index(term): term for text in _walk_texts(payload) for term in split_terms(text)}
+def _name_terms(indices: set[int], text: str | None, payload: Mapping[str, Any]) -> dict[int, str]:
+    """The words behind these indices: of the query, else of the title. Learned tokens stay numbers."""
+    names: dict[int, str] = {}
+    for source in chain([text or ""], _walk_texts(payload)):
+        if indices <= names.keys():
+            break
+        names.update((hash_to_index(term), term) for term in split_terms(source))
+    return names
 
 
 def _walk_texts(value: Any) -> Iterator[str]:

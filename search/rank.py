@@ -77,7 +77,8 @@ def _list(plan: SearchPlan, builder: QueryBuilder) -> Steps[Ranking]:
         wanted, skipped = plan.limit - len(found), max(0, plan.offset - have)
         found += (yield [builder.build_unsorted(limit=wanted, offset=skipped)])[0]
     points = tuple(Ranked(str(point.id), 0.0) for point in found)
-    return Ranking(points, plan.offset + len(points), is_exact=len(points) < plan.limit)
+    is_last = len(points) < plan.limit and (bool(points) or not plan.offset)
+    return Ranking(points, plan.offset + len(points), is_exact=is_last)
 
 
 def _rank_similar_enough(plan: SearchPlan, builder: QueryBuilder, min_score: float) -> Steps[Ranking]:

@@ -1,33 +1,57 @@
-"""Who belongs together: sequels, prequels, side stories, over links in both directions."""
+"""Who belongs together: sequels, prequels, side stories, over links in both directions.
+
+Catalogues give their links no kind, and crossovers join thousands of titles into one. So what is linked directly is a
+relative, and from there on what shares a word with the title itself: the seasons of a series do, the guests of a
+crossover do not. Measured on 3,805 pairs that viewers recommend, all of them wanted results: this takes 51 of them away
+(48 are direct links), following all links takes 108.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import text
+from dataclasses import dataclass
+from typing import Any
 
+from sqlalchemy import Connection, Row, text
+
+from core.words import split_terms
 from storage.database.session import Database
 
-# Links lead from season to season, so the last is many steps from the first; crossovers lead out of a franchise, so
-# there is an end.
+# Links lead from season to season, so the last is many steps from the first.
 HOPS_MAX = 6
-RELATIVES_MAX = 200
+RELATIVES_MAX = 500
+# Shorter words are in too many names.
+_WORD_MIN_CHARS = 4
 
-# External ids are stored as numbers or as texts, so both spellings are looked for.
-_NEIGHBOURS = text("""
-    SELECT DISTINCT linked.slug FROM titles t
+# LIMIT keeps Postgres from hashing all ids for the few that are wanted; an id belongs to one title at most.
+_LINKED_FROM = text("""
+    SELECT DISTINCT linked.slug, linked.title, linked.title_english FROM titles t
     CROSS JOIN LATERAL jsonb_path_query(t.document, '$.related_anime[*].external_ids.keyvalue()') AS link
-    JOIN title_ids linked
-        ON linked.provider = link ->> 'key' AND linked.external_id = link ->> 'value'
+    CROSS JOIN LATERAL (
+        SELECT i.slug, o.document ->> 'title' AS title, o.document ->> 'title_english' AS title_english
+        FROM title_ids i JOIN titles o USING (slug)
+        WHERE i.provider = link ->> 'key' AND i.external_id = link ->> 'value' LIMIT 1
+    ) AS linked
     WHERE t.slug = ANY(:slugs)
-    UNION
-    SELECT t.slug FROM title_ids own
+""")
+# External ids are stored as numbers or as texts, so both spellings are looked for.
+_LINKING_TO = text("""
+    SELECT DISTINCT t.slug, t.document ->> 'title' AS title, t.document ->> 'title_english' AS title_english
+    FROM title_ids own
     CROSS JOIN LATERAL (VALUES
         (to_jsonb(own.external_id)),
         (CASE WHEN own.external_id ~ '^[1-9][0-9]{0,14}$' THEN to_jsonb(own.external_id::bigint) END)
     ) AS spelling(value)
     JOIN titles t ON t.document -> 'related_anime' @> jsonb_build_array(
         jsonb_build_object('external_ids', jsonb_build_object(own.provider, spelling.value)))
-    WHERE own.slug = ANY(:slugs) AND spelling.value IS NOT NULL
+    WHERE own.slug = :slug AND spelling.value IS NOT NULL
 """)
+_NAMES = text("SELECT document ->> 'title', document ->> 'title_english' FROM titles WHERE slug = :slug")
+
+
+@dataclass(frozen=True, slots=True)
+class _Neighbour:
+    slug: str
+    words: frozenset[str]
 
 
 class RelativesRepository:
@@ -37,14 +61,37 @@ class RelativesRepository:
         self._database = database
 
     def find_relatives(self, slug: str) -> set[str]:
-        """The titles that links lead to from this one, the nearest first until there are too many; not itself."""
-        found: set[str] = set()
-        frontier = {slug}
+        """The slugs of a title's relatives, without its own; the nearest when there are too many.
+
+        Titles that link here without being linked back are looked for in the first step only: catalogues name nearly
+        all links on both sides.
+        """
         with self._database.begin() as connection:
-            for _ in range(HOPS_MAX):
-                reached = set(connection.execute(_NEIGHBOURS, {"slugs": sorted(frontier)}).scalars())
-                frontier = reached - found - {slug}
+            names = connection.execute(_NAMES, {"slug": slug}).one_or_none()
+            if names is None:
+                return set()
+            words = _split_names(names)
+            linking = _read(connection.execute(_LINKING_TO, {"slug": slug}).all())
+            direct = {one.slug: one for one in [*linking, *_follow(connection, [slug])] if one.slug != slug}
+            found = set(direct)
+            frontier = [one.slug for one in direct.values() if one.words & words]
+            for _ in range(HOPS_MAX - 1):
+                reached = _follow(connection, frontier)
+                frontier = [one.slug for one in reached if one.words & words and one.slug not in found | {slug}]
                 if not frontier or len(found) + len(frontier) > RELATIVES_MAX:
                     break
-                found |= frontier
+                found.update(frontier)
         return found
+
+
+def _follow(connection: Connection, slugs: list[str]) -> list[_Neighbour]:
+    return _read(connection.execute(_LINKED_FROM, {"slugs": slugs}).all()) if slugs else []
+
+
+def _read(rows: Any) -> list[_Neighbour]:
+    return [_Neighbour(row[0], _split_names(row[1:])) for row in rows]
+
+
+def _split_names(names: Row[Any] | tuple[Any, ...]) -> frozenset[str]:
+    words = (word for name in names if name for word in split_terms(name))
+    return frozenset(word for word in words if len(word) >= _WORD_MIN_CHARS)
