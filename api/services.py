@@ -12,8 +12,9 @@ from messaging.broker import BrokerProbe
 from messaging.hints import HintSender
 from messaging.names import QUEUE_QUERY
 from messaging.query_call import QueryWorkerClient
+from search.answers import AnswerCache
 from search.backend import QdrantCall, SearchBackend, run_calls
-from search.cache import SearchCache
+from search.cache_counts import CacheCounts
 from search.cursors import CursorStore
 from search.dispatcher import Dispatcher
 from search.encoding import EncodedQuery, QueryEncoder, encode_each
@@ -22,6 +23,7 @@ from search.qdrant_query import ScoredPoint
 from search.referring import TitleFinder
 from search.service import SearchService
 from storage.cache import Cache
+from storage.cache_writer import CacheWriter
 from storage.database.generations import GenerationRepository
 from storage.database.jobs import JobRepository
 from storage.database.relatives import RelativesRepository
@@ -66,6 +68,7 @@ def build_services(settings: Settings, *, encoder: QueryEncoder | None = None) -
     live = LiveIndexReader(
         GenerationRepository(lookups),
         JobRepository(lookups),
+        titles,
         alias=settings.qdrant_collection_name,
         lease_s=settings.lease_s,
     )
@@ -80,7 +83,7 @@ def build_services(settings: Settings, *, encoder: QueryEncoder | None = None) -
                 embedding=_build_embedding(settings, encoder or QueryWorkerClient(settings)),
                 retrieval=_build_retrieval(settings, store),
             ),
-            cache=SearchCache(cache, result_ttl_s=settings.cache_ttl_s, vector_ttl_s=settings.vector_cache_ttl_s),
+            kept=AnswerCache(cache, CacheWriter(cache), CacheCounts(cache), max_bytes=settings.cache_max_answer_bytes),
             cursors=CursorStore(cache),
             finder=TitleFinder(titles, RelativesRepository(lookups)),
         ),

@@ -12,10 +12,14 @@ from core.log import Event, Log
 from core.recipe import RecipeSet
 from storage.database.generations import GenerationRepository
 from storage.database.jobs import JobRepository
+from storage.database.titles import TitleRepository
 
 REFRESH_S = 2.0
 # While a job writes, cached results live this long: a changed title is found within a minute.
 _WRITING_EPOCH_S = 30
+# A title is excluded in Postgres first and leaves the collection a little later. Until that is certain, no answer that
+# may still show it is kept for longer than it takes to read Postgres again.
+_EXCLUSION_SETTLE_S = 60.0
 
 _log = Log("search")
 
@@ -34,6 +38,11 @@ class LiveIndex:
     recipes: RecipeSet
     state: str
 
+    @property
+    def scope(self) -> str:
+        """What states have in common between which an old answer does no harm: collection and excluded titles."""
+        return self.state.rpartition(":")[0]
+
 
 class LiveIndexReader:
     """Reads the live generation at most every two seconds. While Postgres is away the last one known stands.
@@ -41,9 +50,18 @@ class LiveIndexReader:
     `lease_s`: how long a worker may go on writing what it had leased when its job ended.
     """
 
-    def __init__(self, generations: GenerationRepository, jobs: JobRepository, *, alias: str, lease_s: float) -> None:
+    def __init__(
+        self,
+        generations: GenerationRepository,
+        jobs: JobRepository,
+        titles: TitleRepository,
+        *,
+        alias: str,
+        lease_s: float,
+    ) -> None:
         self._generations = generations
         self._jobs = jobs
+        self._titles = titles
         self._alias = alias
         self._lease_s = lease_s
         self._lock = threading.Lock()
@@ -88,14 +106,16 @@ class LiveIndexReader:
     def _read(self) -> LiveIndex | None:
         # Before the generation: what a job writes between the two reads then belongs to the next state.
         writes, is_writing = self._jobs.describe_writes(settle_s=self._lease_s)
+        exclusions, is_settling = self._titles.describe_exclusions(settle_s=_EXCLUSION_SETTLE_S)
         generation = self._generations.get_live(self._alias)
         if generation is None:
             return None
-        state = f"{generation.collection}:{_build_state(writes, is_writing=is_writing)}"
+        scope = f"{generation.collection}:{_digest(exclusions, every_s=REFRESH_S if is_settling else None)}"
+        state = f"{scope}:{_digest(writes, every_s=_WRITING_EPOCH_S if is_writing else None)}"
         return LiveIndex(generation.collection, generation.recipes, state)
 
 
-def _build_state(writes: str, *, is_writing: bool) -> str:
-    """Equal as long as no job has written anything that was not there before."""
-    epoch = int(time.time()) // _WRITING_EPOCH_S if is_writing else None
-    return hashlib.blake2b(f"{writes}|{epoch}".encode(), digest_size=6).hexdigest()
+def _digest(text: str, *, every_s: float | None) -> str:
+    """Equal for equal texts; `every_s`: but only for so many seconds."""
+    epoch = int(time.time() / every_s) if every_s else None
+    return hashlib.blake2b(f"{text}|{epoch}".encode(), digest_size=6).hexdigest()

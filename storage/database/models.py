@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     ForeignKey,
     Index,
@@ -86,6 +87,8 @@ titles = Table(
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     # Who links to an id: the titles whose related_vector speaks of it.
     Index("ix_titles_related", text("(document -> 'related_anime') jsonb_path_ops"), postgresql_using="gin"),
+    # What is excluded, and since when: asked every two seconds by each web process.
+    Index("ix_titles_excluded", "updated_at", postgresql_where=text("excluded")),
 )
 
 title_ids = Table(
@@ -191,4 +194,16 @@ embedding_ledger = Table(
     # {vector name: hash over its passage and recipe}. One row a title instead of one a vector: a twelfth of the rows.
     Column("passages", JSONB, nullable=False),
     Column("written_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+# What is asked again and again, a row a day and search: nothing about who asked.
+query_log = Table(
+    "query_log",
+    metadata,
+    Column("day", Date, primary_key=True),
+    # Hash over the request as stored.
+    Column("fingerprint", Text, primary_key=True),
+    Column("request", JSONB, nullable=False),
+    Column("asked", BigInteger, nullable=False),
+    Column("last_asked_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )

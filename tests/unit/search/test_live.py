@@ -25,6 +25,8 @@ class Repositories:
         self.collection: str | None = "titles_1"
         self.writes = "0 None"
         self.is_writing = False
+        self.exclusions = "0 None"
+        self.is_settling = False
         self.away = False
         self.reads = 0
 
@@ -37,6 +39,9 @@ class Repositories:
     def describe_writes(self, *, settle_s: float) -> tuple[str, bool]:
         return self.writes, self.is_writing
 
+    def describe_exclusions(self, *, settle_s: float) -> tuple[str, bool]:
+        return self.exclusions, self.is_settling
+
 
 @pytest.fixture
 def repositories() -> Repositories:
@@ -48,7 +53,7 @@ def repositories() -> Repositories:
 def reader(repositories: Repositories) -> LiveIndexReader:
     """A reader that has read nothing yet."""
     fake: Any = repositories
-    return LiveIndexReader(fake, fake, alias="anime", lease_s=60)
+    return LiveIndexReader(fake, fake, fake, alias="anime", lease_s=60)
 
 
 def expire(reader: LiveIndexReader) -> None:
@@ -72,7 +77,7 @@ def test_while_postgres_is_away_the_last_known_stands(reader: LiveIndexReader, r
     assert reader.get().collection == "titles_1"
     fake: Any = repositories
     with pytest.raises(DependencyUnavailableError):
-        LiveIndexReader(fake, fake, alias="anime", lease_s=60).get()
+        LiveIndexReader(fake, fake, fake, alias="anime", lease_s=60).get()
 
 
 def test_an_outage_is_found_out_once(reader: LiveIndexReader, repositories: Repositories) -> None:
@@ -114,6 +119,29 @@ def test_the_state_changes_when_the_content_may_have(
         expire(reader)
         states.append(reader.get().state)
     assert len(set(states)) == len(states)
+
+
+def test_an_exclusion_or_another_generation_is_another_scope(
+    reader: LiveIndexReader, repositories: Repositories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a job writes leaves the scope as it is; an excluded title changes it, every two seconds for a while."""
+    scopes = [reader.get().scope]
+    repositories.writes = "1 2026-11-21"
+    expire(reader)
+    assert reader.get().scope == scopes[0]
+    repositories.exclusions = "1 2026-11-21"
+    expire(reader)
+    scopes.append(reader.get().scope)
+    repositories.collection = "titles_2"
+    expire(reader)
+    scopes.append(reader.get().scope)
+    repositories.is_settling = True
+    for moment in (1_000.0, 1_002.0):
+        monkeypatch.setattr(search.live.time, "time", lambda moment=moment: moment)
+        expire(reader)
+        scopes.append(reader.get().scope)
+    assert len(set(scopes)) == len(scopes)
+    assert reader.get().state.startswith(reader.get().scope)
 
 
 def test_nobody_sees_a_gap_while_it_is_read_again(reader: LiveIndexReader, repositories: Repositories) -> None:
