@@ -128,6 +128,14 @@ class AnswerCache:
             flight.done.set()
         return fetched
 
+    def refill(self, key: AnswerKey, make: Make, *, lives: Lives) -> bool:
+        """Have the answer made and kept unless a fresh one is; False if there was nothing to do. Counts nothing."""
+        data, beside = self._load(key, lives)
+        if self._judge(key, data, lives)[1] == "hit":
+            return False
+        self.save(key, make(beside), lives=lives)
+        return True
+
     def load_many(self, keys: Sequence[AnswerKey], *, lives: Lives) -> list[tuple[bytes | None, bytes | None]]:
         """The fresh answer of each key and what is kept beside it, in one round trip."""
         names = [name for key in keys for name in (key.redis_key, key.beside or key.redis_key)]

@@ -371,6 +371,19 @@ def test_many_are_loaded_in_one_round_trip(start: Callable[..., Process], redis:
     assert redis.round_trips == 1
 
 
+def test_refilling_makes_what_is_not_fresh_and_counts_nothing(start: Callable[..., Process], clock: Clock) -> None:
+    """An answer that is missing or old is made anew, a fresh one is left as it is, and the hit rate knows nothing."""
+    process = start()
+    assert process.answers.refill(KEY, lambda _: Made(b"1"), lives=LIVES)
+    process.settle()
+    assert not process.answers.refill(KEY, lambda _: Made(refuse()), lives=LIVES)
+    clock.now += 110
+    assert process.answers.refill(KEY, lambda _: Made(b"2"), lives=LIVES)
+    assert process.counts.get_stats()["hit_rate"] is None
+    process.settle()
+    assert process.fetch(KEY, refuse) == (b"2", "hit")
+
+
 def test_counts_are_added_up_over_processes(start: Callable[..., Process], redis: MemoryCache) -> None:
     """What processes counted is sent once, kept through an outage, and shown with the share of hits."""
     first, second = start(), start()
