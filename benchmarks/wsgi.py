@@ -20,8 +20,9 @@ from core.settings import Settings
 from messaging.app import create_celery
 from messaging.names import TASK_ENCODE_QUERIES
 from messaging.query_call import parse_query_result
+from search.answers import AnswerCache
 from search.backend import QdrantCall, SearchBackend, run_calls
-from search.cache import SearchCache
+from search.cache_counts import CacheCounts
 from search.cursors import CursorStore
 from search.dispatcher import Dispatcher, DispatcherStats
 from search.encoding import EncodedQuery
@@ -29,6 +30,7 @@ from search.qdrant_query import ScoredPoint
 from search.referring import TitleFinder
 from search.service import SearchService
 from storage.cache import Cache
+from storage.cache_writer import CacheWriter
 from storage.database.relatives import RelativesRepository
 
 
@@ -70,7 +72,7 @@ def build_one_task_search(settings: Settings) -> SearchService:
             embedding=OneTaskPerQuery(create_celery(settings)),
             retrieval=retrieval,
         ),
-        cache=SearchCache(cache, result_ttl_s=settings.cache_ttl_s, vector_ttl_s=settings.vector_cache_ttl_s),
+        kept=AnswerCache(cache, CacheWriter(cache), CacheCounts(cache), max_bytes=settings.cache_max_answer_bytes),
         cursors=CursorStore(cache),
         finder=TitleFinder(services.titles, RelativesRepository(services.databases[0])),
     )

@@ -11,8 +11,8 @@ import orjson
 from search.plan import SearchPlan
 from search.retrieve import Page
 
-# Where an answer came from: kept results, a kept query vector, or neither.
-Source = Literal["result", "stale", "vector", "none"]
+# Where an answer came from: kept results, an equal search at the same time, a kept query vector, or none of them.
+Source = Literal["result", "stale", "joined", "vector", "none"]
 
 
 @dataclass(frozen=True, slots=True)

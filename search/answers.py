@@ -171,6 +171,10 @@ class AnswerCache:
             "redis": {"ok": self._cache.is_well, "failures": self._cache.failures},
         }
 
+    def flush(self, *, timeout_s: float) -> bool:
+        """Wait until what was made is kept; False if that took too long."""
+        return self._writer.flush(timeout_s=timeout_s)
+
     def close(self) -> None:
         """Start nothing any more. A refresh that is under way ends by itself."""
         with self._lock:

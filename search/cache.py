@@ -1,77 +1,24 @@
-"""What the read side keeps in Redis: query vectors by recipe, encoded results by plan and state of the index.
-
-Only answers that succeeded are kept. A key holds everything that the value depends on, so nothing is ever deleted:
-a new recipe, generation or finished job simply asks for other keys.
-"""
+"""Query vectors as bytes, and the key that they are kept by: they depend on the recipe and the normalised text only."""
 
 from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from messaging.query_call import SparseRow
 from search.encoding import EncodedQuery
-from storage.cache import Cache
 
 # Dimension, and number of lexical weights; the largest number means that there is no lexical vector.
 _HEADER = struct.Struct("<II")
 _NO_LEXICAL = 0xFFFFFFFF
 
 
-@dataclass(frozen=True, slots=True)
-class CacheKeys:
-    """The two keys of one search."""
-
-    result: str
-    vector: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cached:
-    """What was found; None for what was not."""
-
-    result: bytes | None
-    vector: EncodedQuery | None
-
-
-def build_keys(*, index_state: str, plan_fingerprint: str, recipes_fingerprint: str, query: str) -> CacheKeys:
-    """`index_state` names the live collection and what was last written to it; `query` is normalised."""
-    text = hashlib.blake2b(query.encode(), digest_size=16).hexdigest()
-    return CacheKeys(result=f"avs:r:{index_state}:{plan_fingerprint}", vector=f"avs:v:{recipes_fingerprint}:{text}")
-
-
-class SearchCache:
-    """Reads both keys in one round trip, writes what was made."""
-
-    def __init__(self, cache: Cache, *, result_ttl_s: int, vector_ttl_s: int) -> None:
-        self._cache = cache
-        self._result_ttl_s = result_ttl_s
-        self._vector_ttl_s = vector_ttl_s
-
-    def load(self, keys: CacheKeys, *, recipes_fingerprint: str) -> Cached:
-        """Both values, where they are kept."""
-        return self.load_many([keys], recipes_fingerprint=recipes_fingerprint)[0]
-
-    def load_many(self, keys: Sequence[CacheKeys], *, recipes_fingerprint: str) -> list[Cached]:
-        """The same for many searches, in one round trip."""
-        if self._result_ttl_s <= 0 and self._vector_ttl_s <= 0:
-            return [Cached(None, None)] * len(keys)
-        values = self._cache.get_many([name for key in keys for name in (key.result, key.vector)])
-        return [
-            Cached(result, None if vector is None else unpack_query(vector, recipes_fingerprint))
-            for result, vector in zip(values[::2], values[1::2], strict=True)
-        ]
-
-    def save(self, keys: CacheKeys, *, result: bytes | None, vector: EncodedQuery | None) -> None:
-        """Keep what was made of an encoded answer and the query's vectors, in one round trip."""
-        values = {} if result is None else {keys.result: (result, self._result_ttl_s)}
-        if vector is not None and self._vector_ttl_s > 0:
-            values[keys.vector] = (pack_query(vector), self._vector_ttl_s)
-        self._cache.set_many(values)
+def build_vector_key(*, recipes_fingerprint: str, text: str) -> str:
+    """The Redis key of a text's vectors; `text` is normalised."""
+    digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return f"avs:v:{recipes_fingerprint}:{digest}"
 
 
 def pack_query(query: EncodedQuery) -> bytes:

@@ -12,9 +12,10 @@ import orjson
 
 from core.errors import InvalidInputError
 from core.settings import Settings
-from search.answer import SearchAnswer, describe_plan, encode_page
+from search.answer import SearchAnswer, Source, describe_plan, encode_page
+from search.answers import AnswerCache, AnswerKey, Lives, Made
 from search.backend import SearchBackend
-from search.cache import CacheKeys, SearchCache, build_keys
+from search.cache import build_vector_key, pack_query, unpack_query
 from search.cursors import CursorPage, CursorStore
 from search.encoding import EncodedQuery
 from search.live import LiveIndex
@@ -31,10 +32,13 @@ from storage.vectors.schema import get_search_ef
 # How long this process repeats an answer, or a payload, without asking anybody.
 MEMORY_TTL_S = 60
 _ANSWERS_MAX_BYTES = 64_000_000
+# Query vectors in this process, for the pages of cursors and for long answers, which are not kept in Redis.
+_VECTORS_MAX_BYTES = 16_000_000
 TOKEN_MAX_BYTES = 4_096
 # Hits of a streamed answer that are in memory at once.
 STREAM_PAGE = 200
 Request = SearchRequest | SimilarRequest
+_SOURCES: dict[str, Source] = {"hit": "result", "stale": "stale", "joined": "joined"}
 
 
 class SearchService:
@@ -45,12 +49,12 @@ class SearchService:
         settings: Settings,
         *,
         backend: SearchBackend,
-        cache: SearchCache,
+        kept: AnswerCache,
         cursors: CursorStore,
         finder: TitleFinder,
     ) -> None:
         self._backend = backend
-        self._cache = cache
+        self._kept = kept
         self._cursors = cursors
         self._finder = finder
         self._questions = QuestionBuilder(settings, finder=finder)
@@ -61,8 +65,13 @@ class SearchService:
         self._answers: Memory[tuple[str, bytes], bytes] = Memory(
             max_bytes=_ANSWERS_MAX_BYTES, ttl_s=ttl_s, size_of=lambda key, body: len(key[1]) + len(body)
         )
+        self._vectors: Memory[tuple[str, str], EncodedQuery] = Memory(
+            max_bytes=_VECTORS_MAX_BYTES, ttl_s=ttl_s, size_of=lambda key, query: len(key[1]) + query.dense.nbytes
+        )
+        self._lives = Lives(settings.cache_ttl_s, settings.cache_stale_s, settings.vector_cache_ttl_s)
+        self._wait_s = settings.query_deadline_s + 2 * settings.qdrant_timeout_s
         # next() on an itertools.count is atomic, so counting needs no lock.
-        self._counters = {name: count() for name in ("searches", "result_hits", "vector_hits")}
+        self._counters = {name: count() for name in ("searches", "result_hits")}
         self._counts = dict.fromkeys(self._counters, 0)
 
     def search(self, request: Request, *, token: bytes | None = None) -> SearchAnswer:
@@ -88,30 +97,30 @@ class SearchService:
         started = time.perf_counter()
         questions = [self._build_nth(index, request, field) for index, request in enumerate(requests)]
         live = self._backend.get_live()
-        keys = [_build_keys(question.plan, live) for question in questions]
-        cached = self._cache.load_many(keys, recipes_fingerprint=live.recipes.fingerprint)
-        open_places = [place for place, found in enumerate(cached) if found.result is None]
-        texts = [questions[place].plan.text for place in open_places if cached[place].vector is None]
-        embedded = self._backend.embed([text for text in texts if text is not None], live)
+        keys = [_build_key(question.plan, live) for question in questions]
+        known = self._kept.load_many(keys, lives=self._lives)
+        queries = [_read_query(beside, live) for _, beside in known]
+        open_places = [place for place, (body, _) in enumerate(known) if body is None]
+        texts = [text for place in open_places if queries[place] is None and (text := questions[place].plan.text)]
+        embedded = self._backend.embed(texts, live)
         steps = []
         for place in open_places:
             plan = questions[place].plan
-            query = cached[place].vector or embedded.get(plan.text or "")
+            query = queries[place] or embedded.get(plan.text or "")
             steps.append(self._retriever.retrieve(live, plan, choose_text_vectors(plan, query)))
         pages = dict(zip(open_places, run_together(steps, self._backend.build_ask(live)), strict=True))
         answers = []
         for place, question in enumerate(questions):
             self._count("searches")
-            if (body := cached[place].result) is not None:
-                self._count("result_hits")
-                answers.append(SearchAnswer(body, "result", {"total": _ms_since(started)}))
-                continue
-            page = self._count_all(pages[place], question.plan, live)
-            body = encode_page(question.plan, page, question.shown)
-            known = cached[place].vector
-            made = None if known else embedded.get(question.plan.text or "")
-            self._cache.save(keys[place], result=body, vector=made)
-            answers.append(SearchAnswer(body, "vector" if known else "none", {"total": _ms_since(started)}))
+            body, source = known[place][0], _SOURCES["hit"]
+            if body is None:
+                page = self._count_all(pages[place], question.plan, live)
+                body = encode_page(question.plan, page, question.shown)
+                query = embedded.get(question.plan.text or "")
+                beside = None if query is None else pack_query(query)
+                self._kept.save(keys[place], Made(body, beside), lives=self._lives)
+                source = "none" if queries[place] is None else "vector"
+            answers.append(SearchAnswer(body, source, {"total": _ms_since(started)}))
         return answers
 
     def stream(self, request: Request) -> tuple[Iterator[bytes], dict[str, Any]]:
@@ -160,42 +169,49 @@ class SearchService:
         return {
             **self._counts,
             "hit_rate": round(hits / searches, 4) if searches else None,
+            "cache": self._kept.get_stats(),
             **{name: asdict(stats) for name, stats in self._backend.get_stats().items()},
         }
 
+    def flush(self, *, timeout_s: float) -> bool:
+        """Wait until the answers given so far are kept; False if that took too long."""
+        return self._kept.flush(timeout_s=timeout_s)
+
     def close(self) -> None:
         """Let waiting threads go and end the dispatchers."""
+        self._kept.close()
         self._backend.close()
 
     def _answer(self, question: Question, live: LiveIndex, started: float) -> SearchAnswer:
-        keys = _build_keys(question.plan, live)
-        cached = self._cache.load(keys, recipes_fingerprint=live.recipes.fingerprint)
         self._count("searches")
-        if cached.result is not None:
-            self._count("result_hits")
-            return SearchAnswer(cached.result, "result", {"total": _ms_since(started)})
-        return self._search_index(question, live, keys, known=cached.vector, started=started)
+        took_ms: dict[str, float] = {}
+        made_from: list[Source] = []
 
-    def _search_index(
-        self, question: Question, live: LiveIndex, keys: CacheKeys, *, known: EncodedQuery | None, started: float
-    ) -> SearchAnswer:
+        def make(beside: bytes | None) -> Made:
+            known = _read_query(beside, live)
+            made_from.append("none" if known is None else "vector")
+            body, query = self._make(question, live, known, took_ms)
+            return Made(body, None if known is not None or query is None else pack_query(query))
+
+        fetched = self._kept.fetch(_build_key(question.plan, live), make, lives=self._lives, timeout_s=self._wait_s)
+        source = _SOURCES.get(fetched.state) or made_from[0]
+        if source in ("result", "stale"):
+            self._count("result_hits")
+            took_ms = {}
+        return SearchAnswer(fetched.body, source, {**took_ms, "total": _ms_since(started)})
+
+    def _make(
+        self, question: Question, live: LiveIndex, known: EncodedQuery | None, took_ms: dict[str, float]
+    ) -> tuple[bytes, EncodedQuery | None]:
+        """A new answer, and the query's vectors; `took_ms` gets the times by step."""
         begun = time.perf_counter()
         plan = question.plan
         query = known or self._embed(plan, live)
-        if known is not None:
-            self._count("vector_hits")
         embedded = time.perf_counter()
         steps = self._retriever.retrieve(live, plan, choose_text_vectors(plan, query))
         page = self._count_all(run_steps(steps, self._backend.build_ask(live)), plan, live)
-        retrieved = time.perf_counter()
-        body = encode_page(plan, page, question.shown)
-        self._cache.save(keys, result=body, vector=None if known else query)
-        took_ms = {
-            "embed": _ms(embedded - begun),
-            "retrieve": _ms(retrieved - embedded),
-            "total": _ms_since(started),
-        }
-        return SearchAnswer(body, "vector" if known else "none", took_ms)
+        took_ms |= {"embed": _ms(embedded - begun), "retrieve": _ms(time.perf_counter() - embedded)}
+        return encode_page(plan, page, question.shown), query
 
     def _answer_by_cursor(self, question: Question, cursor: str, live: LiveIndex, started: float) -> SearchAnswer:
         plan, ask = question.plan, self._backend.build_ask(live)
@@ -222,12 +238,11 @@ class SearchService:
         return question
 
     def _prepare(self, plan: SearchPlan, live: LiveIndex) -> QueryVectors:
-        """The query side of a plan, from the cache where it is kept."""
-        keys = _build_keys(plan, live)
-        known = self._cache.load(keys, recipes_fingerprint=live.recipes.fingerprint).vector if plan.text else None
-        query = known or self._embed(plan, live)
-        if query is not None and known is None:
-            self._cache.save(keys, result=None, vector=query)
+        """The query side of a plan; the pages of a cursor need it again and again."""
+        key = (live.recipes.fingerprint, plan.text or "")
+        query = self._vectors.get(key) or self._embed(plan, live)
+        if query is not None:
+            self._vectors.put_many({key: query})
         return choose_text_vectors(plan, query)
 
     def _embed(self, plan: SearchPlan, live: LiveIndex) -> EncodedQuery | None:
@@ -243,13 +258,14 @@ class SearchService:
         self._counts[name] = next(self._counters[name]) + 1
 
 
-def _build_keys(plan: SearchPlan, live: LiveIndex) -> CacheKeys:
-    return build_keys(
-        index_state=live.state,
-        plan_fingerprint=plan.fingerprint,
-        recipes_fingerprint=live.recipes.fingerprint,
-        query=plan.text or "",
-    )
+def _build_key(plan: SearchPlan, live: LiveIndex) -> AnswerKey:
+    fingerprint = live.recipes.fingerprint
+    beside = None if plan.text is None else build_vector_key(recipes_fingerprint=fingerprint, text=plan.text)
+    return AnswerKey(scope=live.scope, state=live.state, question=plan.fingerprint, beside=beside)
+
+
+def _read_query(data: bytes | None, live: LiveIndex) -> EncodedQuery | None:
+    return None if data is None else unpack_query(data, live.recipes.fingerprint)
 
 
 def _ms(seconds: float) -> float:

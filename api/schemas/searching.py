@@ -169,7 +169,7 @@ class QueryInfo(BaseModel):
     positive: list[str] | None = None
     negative: list[str] | None = None
     relatives_left_out: int | None = None
-    cache: Literal["result", "stale", "vector", "none"]
+    cache: Literal["result", "stale", "joined", "vector", "none"]
     cache_hit: bool
     took_ms: dict[str, float] = Field(description="Milliseconds by step.")
 

@@ -173,6 +173,7 @@ def test_a_title_by_slug_and_by_provider_id(client: FlaskClient, index: Any) -> 
 def test_the_second_time_the_answer_comes_from_the_cache(client: FlaskClient, api: ApiServices) -> None:
     """An equal search, however it is spaced, is a hit with the same results; another page shares the query vector."""
     first = search(client, "a  robot boy ")
+    assert api.search.flush(timeout_s=5)
     again = search(client, "a robot boy")
     assert (first["query_info"]["cache"], again["query_info"]["cache"]) == ("none", "result")
     assert again["query_info"]["cache_hit"]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from core.errors import DeadlineExceededError
 from core.settings import Settings
 from messaging.query_call import build_query_result, ensure_in_time, parse_query_result
-from search.cache import build_keys, pack_query, unpack_query
+from search.cache import build_vector_key, pack_query, unpack_query
 from search.encoding import EncodedQuery
 from search.planning import build_search_plan
 from search.qdrant_query import QueryBuilder
@@ -84,14 +84,11 @@ def test_the_worker_skips_what_nobody_waits_for() -> None:
         ensure_in_time(time.time() - 1)
 
 
-def test_keys_depend_on_all_that_the_values_depend_on() -> None:
-    """Another state of the index, plan, recipe or query is another key."""
-    base = {"index_state": "s", "plan_fingerprint": "p", "recipes_fingerprint": "r", "query": "q"}
-    keys = build_keys(**base)
-    assert build_keys(**{**base, "index_state": "t"}).result != keys.result
-    assert build_keys(**{**base, "plan_fingerprint": "t"}).result != keys.result
-    assert build_keys(**{**base, "recipes_fingerprint": "t"}).vector != keys.vector
-    assert build_keys(**{**base, "query": "t"}).vector != keys.vector
+def test_a_vector_is_kept_by_recipe_and_text() -> None:
+    """Another recipe or another text is another key."""
+    key = build_vector_key(recipes_fingerprint="r", text="q")
+    assert build_vector_key(recipes_fingerprint="t", text="q") != key
+    assert build_vector_key(recipes_fingerprint="r", text="t") != key
 
 
 def test_a_fused_plan_asks_for_weighted_ranks() -> None:
