@@ -1,7 +1,8 @@
-"""`python -m benchmarks`: the four comparisons, as a table of ratios and as JSON.
+"""`python -m benchmarks`: the six comparisons, as a table of ratios and as JSON.
 
 (a) the pipeline against the bare encoder       (b) the dispatcher against a Celery task for each query
 (c) cached searches against hello-world         (d) whole searches against infinity-emb's embeddings
+(e) mixed traffic at 100 connections            (f) what explanations, fusions and filters cost
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from core.log import configure_logging
 from core.settings import load_settings
 
 _ROOT = Path(__file__).resolve().parents[1]
-_PARTS = "abcd"
+_PARTS = "abcdef"
 _SAMPLE = _ROOT / "data" / "sample-catalogue.jsonl"
 _SHARED = Path("catalogue") / "anime-2k.jsonl.zst"
 
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if "a" in options.only:
         console.print("(a) pipeline and bare encoder ...")
         results["a"] = measure_pipeline(options)
-    if options.only & set("bcd"):
+    if options.only & set("bcdef"):
         results.update(measure_searches(options, console))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
@@ -75,8 +76,8 @@ def measure_pipeline(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def measure_searches(options: argparse.Namespace, console: Console) -> dict[str, Any]:
-    """(b), (c) and (d) on one stack."""
-    from benchmarks import infinity, infinity_bench
+    """(b) to (f) on one stack."""
+    from benchmarks import infinity, infinity_bench, mixed
     from benchmarks.search import SearchBench
     from benchmarks.stack import SearchStack
 
@@ -98,6 +99,12 @@ def measure_searches(options: argparse.Namespace, console: Console) -> dict[str,
         if "c" in options.only:
             console.print("(c) cached and hello-world ...")
             results["c"] = bench.compare_cached()
+        if "e" in options.only:
+            console.print("(e) mixed traffic ...")
+            results["e"] = mixed.compare_mixed(stack, queries, seconds=options.seconds)
+        if "f" in options.only:
+            console.print("(f) explanations, fusions, filters ...")
+            results["f"] = mixed.compare_costs(bench)
         if "d" in options.only:
             console.print("(d) searches and infinity-emb ...")
             results["d"] = infinity_bench.compare(
@@ -113,7 +120,7 @@ def measure_searches(options: argparse.Namespace, console: Console) -> dict[str,
 def _parse_parts(text: str) -> set[str]:
     parts = {part.strip() for part in text.split(",")}
     if not parts or not parts <= set(_PARTS):
-        raise argparse.ArgumentTypeError("must be some of a,b,c,d")
+        raise argparse.ArgumentTypeError("must be some of a,b,c,d,e,f")
     return parts
 
 

@@ -150,6 +150,16 @@ def build_request(*, path: str, port: int, body: bytes | None) -> bytes:
     return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
+def read_requests(options: argparse.Namespace) -> list[tuple[str, bytes | None]]:
+    """Path and body of each request that the command line names."""
+    if options.requests is not None:
+        lines = [json.loads(line) for line in options.requests.read_bytes().splitlines()]
+        return [(line["path"], json.dumps(line["body"]).encode() if line["body"] else None) for line in lines]
+    if options.bodies is None:
+        return [(options.path, None)]
+    return [(options.path, body) for body in options.bodies.read_bytes().splitlines()]
+
+
 async def run_load(
     requests: Iterator[bytes], *, port: int, clients: int, warm_up_s: float, seconds: float
 ) -> dict[str, Any]:
@@ -200,14 +210,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     # A pipe whose reader is late was seen to lose what exceeds its buffer, so a program that reads this names a file.
     parser.add_argument("--out", type=Path, default=Path("/dev/stdout"), help="file for the result")
     parser.add_argument("--bodies", type=Path, help="a JSON body a line; without it the request is a GET")
+    parser.add_argument("--requests", type=Path, help='a request a line: {"path": ..., "body": ... or null}')
     parser.add_argument("--repeat", action="store_true", help="begin again at the end of the bodies")
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=6.0)
     parser.add_argument("--warm-up", type=float, default=1.0)
     options = parser.parse_args(argv)
-    bodies: list[bytes | None] = [None] if options.bodies is None else [*options.bodies.read_bytes().splitlines()]
-    requests = [build_request(path=options.path, port=options.port, body=body) for body in bodies]
-    endless = options.repeat or options.bodies is None
+    requests = [build_request(path=path, port=options.port, body=body) for path, body in read_requests(options)]
+    endless = options.repeat or (options.bodies is None and options.requests is None)
     result = uvloop.run(
         run_load(
             cycle(requests) if endless else chain(requests),

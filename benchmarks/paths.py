@@ -7,3 +7,5 @@ from typing import Final
 SEARCH_PATH: Final = "/api/v1/search"
 HELLO_PATH: Final = "/bench-hello"
 ONE_TASK_PATH: Final = "/bench-one-task"
+BATCH_PATH = "/api/v1/search/batch"
+SIMILAR_PATH = "/api/v1/similarity/anime"

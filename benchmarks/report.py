@@ -47,10 +47,15 @@ def build_rows(results: Mapping[str, Any]) -> Iterator[Row]:
         yardstick = _describe(d["infinity"])
         yield "(d) one vector, infinity-emb", _describe(d["single_vector"]), yardstick, d["ratio"], d["aim"]
         yield "(d) default plan, infinity-emb", _describe(d["default_plan"]), yardstick, d["ratio_default_plan"], None
+    if (e := results.get("e")) is not None:
+        name = f"(e) mixed traffic, returning and fresh: {e['clients']} connections"
+        yield name, _describe(e["returning"]), _describe(e["fresh"]), e["ratio"], None
+    if (f := results.get("f")) is not None:
+        for name, run in f["variants"].items():
+            yield f"(f) CPU of {name}, of the default", _describe(run), _describe(f["default"]), run["cost"], None
 
 
 def _describe(run: Mapping[str, Any]) -> str:
     errors = f", {run['errors']} errors" if run["errors"] else ""
-    return (
-        f"{run['per_s']:.0f}/s, {run['p50_ms']:.1f}/{run['p95_ms']:.1f} ms, {run['server_cpu_ms']:.2f} CPU-ms{errors}"
-    )
+    latencies = "/".join(f"{run[name]:.1f}" for name in ("p50_ms", "p95_ms", "p99_ms"))
+    return f"{run['per_s']:.0f}/s, {latencies} ms, {run['server_cpu_ms']:.2f} CPU-ms{errors}"

@@ -30,11 +30,12 @@ def run_load(
     seconds: float,
     read_cpu: Callable[[], CpuReading],
     repeat: bool = False,
+    are_requests: bool = False,
 ) -> Run:
     """Figures of the load generator, with CPU milliseconds a request by process, the load generator's own among them.
 
-    `others_busy_cores` is what processes that are not part of the run took meanwhile. Raises RuntimeError when no
-    request succeeded.
+    `are_requests`: each of `bodies` is a whole request, path and body. `others_busy_cores` is what processes that are
+    not part of the run took meanwhile. Raises RuntimeError when no request succeeded.
     """
     with tempfile.TemporaryDirectory(prefix="avs-load-") as folder:
         wanted, result = Path(folder, "bodies.jsonl"), Path(folder, "result.json")
@@ -42,7 +43,7 @@ def run_load(
         command += ["--clients", str(clients), "--seconds", str(seconds), "--warm-up", str(_WARM_UP_S)]
         if bodies is not None:
             wanted.write_bytes(b"\n".join(bodies))
-            command += ["--bodies", str(wanted)]
+            command += ["--requests" if are_requests else "--bodies", str(wanted)]
         if repeat:
             command.append("--repeat")
         before = read_cpu()
