@@ -6,7 +6,6 @@ import json
 import math
 import re
 import uuid
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,16 +13,12 @@ import orjson
 from flask import Flask, Request, Response, g, request
 from structlog.contextvars import bind_contextvars, clear_contextvars
 from werkzeug.exceptions import UnsupportedMediaType
-from werkzeug.http import parse_accept_header
 
+from api.compression import MIN_BYTES, choose_encoding, compress, is_worth_compressing
 from api.problems import MalformedBodyError
 
 REQUEST_ID_HEADER = "X-Request-ID"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-# Below this a compressed answer saves less time on the wire than it costs here.
-GZIP_MIN_BYTES = 8_192
-_GZIP_LEVEL = 1
-_GZIP_WBITS = 31
 
 
 class StrictRequest(Request):
@@ -76,18 +71,6 @@ def choose_request_id(environ: Mapping[str, Any]) -> str:
     return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 
-def accepts_gzip(environ: Mapping[str, Any]) -> bool:
-    """True if the caller can read it."""
-    header = environ.get("HTTP_ACCEPT_ENCODING", "")
-    return "gzip" in header and parse_accept_header(header)["gzip"] > 0
-
-
-def compress(data: bytes) -> bytes:
-    """gzip, quickly rather than small."""
-    compressor = zlib.compressobj(_GZIP_LEVEL, wbits=_GZIP_WBITS)
-    return compressor.compress(data) + compressor.flush()
-
-
 def _bind_request_id() -> None:
     g.request_id = choose_request_id(request.environ)
     # Threads are reused: what the request before has bound must go.
@@ -97,15 +80,21 @@ def _bind_request_id() -> None:
 
 def _finish(response: Response) -> Response:
     response.headers[REQUEST_ID_HEADER] = g.request_id
-    if not response.is_streamed and _is_worth_compressing(response):
-        response.set_data(compress(response.get_data()))
-        response.headers["Content-Encoding"] = "gzip"
+    size = response.content_length or 0
+    if response.is_streamed or "Content-Encoding" in response.headers:
+        return response
+    if is_worth_compressing(size, response.mimetype or ""):
         response.vary.add("Accept-Encoding")
+        encoding = choose_encoding(request.environ)
+        if encoding is not None and size >= MIN_BYTES[encoding]:
+            response.set_data(compress(response.get_data(), encoding))
+            response.headers["Content-Encoding"] = encoding
+            _rename_tag(response, encoding)
     return response
 
 
-def _is_worth_compressing(response: Response) -> bool:
-    if (response.content_length or 0) < GZIP_MIN_BYTES or "Content-Encoding" in response.headers:
-        return False
-    mimetype = response.mimetype or ""
-    return (mimetype.endswith("json") or mimetype == "text/html") and accepts_gzip(request.environ)
+def _rename_tag(response: Response, encoding: str) -> None:
+    """Other bytes, another strong tag; a weak one stands for the answer in whatever bytes."""
+    tag, is_weak = response.get_etag()
+    if tag is not None and not is_weak:
+        response.set_etag(f"{tag}-{encoding}")

@@ -129,9 +129,13 @@ def _answer_service_error(error: ServiceError) -> Response:
     return response
 
 
-def build_error_document(error: ServiceError) -> dict[str, Any]:
+def build_error_document(error: Exception) -> dict[str, Any]:
     """The problem of an error that came when the status was out already: the last line of a stream."""
-    status, title = _find_status(error) or (500, "Internal error")
+    found = _find_status(error) if isinstance(error, ServiceError) else None
+    if found is None or not isinstance(error, ServiceError):
+        _log.error(Event.REQUEST_FAILED, error=error, status=500)
+        return _build_document(500, code="internal", title="Internal error", detail=_INTERNAL, extra={})
+    status, title = found
     _log.warning(Event.REQUEST_FAILED, status=status, reason=str(error))
     return _build_document(status, code=error.code, title=title, detail=show_detail(error), extra=_describe(error))
 

@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from api.http import GZIP_MIN_BYTES, REQUEST_ID_HEADER, accepts_gzip, choose_request_id, compress
+from api.compression import MIN_BYTES, choose_encoding, compress, is_worth_compressing
+from api.http import REQUEST_ID_HEADER, choose_request_id
+from api.streaming import STREAM_TYPE
 from search.answer import SearchAnswer
 from search.service import TOKEN_MAX_BYTES, SearchService
 
@@ -34,9 +36,12 @@ class RepeatLane:
             return self._app(environ, start_response)
         body = answer.to_bytes()
         headers = [("Content-Type", "application/json"), (REQUEST_ID_HEADER, choose_request_id(environ))]
-        if len(body) >= GZIP_MIN_BYTES and accepts_gzip(environ):
-            body = compress(body)
-            headers += [("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")]
+        if is_worth_compressing(len(body), "application/json"):
+            headers.append(("Vary", "Accept-Encoding"))
+            encoding = choose_encoding(environ)
+            if encoding is not None and len(body) >= MIN_BYTES[encoding]:
+                body = compress(body, encoding)
+                headers.append(("Content-Encoding", encoding))
         start_response("200 OK", [*headers, ("Content-Length", str(len(body)))])
         return [body]
 
@@ -44,6 +49,8 @@ class RepeatLane:
         if environ["PATH_INFO"] != SEARCH_PATH or environ["REQUEST_METHOD"] != "POST":
             return None
         if not environ.get("CONTENT_TYPE", "").startswith("application/json"):
+            return None
+        if STREAM_TYPE in environ.get("HTTP_ACCEPT", ""):
             return None
         length = environ.get("CONTENT_LENGTH", "")
         if not length.isdecimal() or not 0 < int(length) <= TOKEN_MAX_BYTES:

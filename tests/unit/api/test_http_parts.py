@@ -1,8 +1,7 @@
-"""Parts of the API that need no application: health checks, strict JSON, job parameters, compression."""
+"""Parts of the API that need no application: health checks, strict JSON, job parameters, errors."""
 
 from __future__ import annotations
 
-import gzip
 import json
 import threading
 
@@ -12,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.health import Check, HealthChecker
-from api.http import GZIP_MIN_BYTES, parse_json, register_hooks
+from api.http import parse_json, register_hooks
 from api.job_params import build_params
 from api.problems import MalformedBodyError, register_error_handlers
 from api.schemas.jobs import JobBody
@@ -138,10 +137,6 @@ def make_app() -> Flask:
             raise error
 
         app.add_url_rule(path, path, view)
-    app.add_url_rule(
-        "/big", "big", lambda: Response(b'{"a":"' + b"x" * GZIP_MIN_BYTES + b'"}', content_type="application/json")
-    )
-    app.add_url_rule("/small", "small", lambda: Response(b"{}", content_type="application/json"))
     return app
 
 
@@ -166,23 +161,3 @@ def test_every_error_has_one_status(path: str, status: int, retry_after: str | N
     assert response.headers.get("Retry-After") == retry_after
     assert "inside" not in response.text
     assert "10.0.0.1" not in response.text
-
-
-@pytest.mark.parametrize(
-    ("path", "accepts", "is_compressed"),
-    [
-        ("/big", "gzip, deflate", True),
-        ("/big", "", False),
-        ("/big", "gzip;q=0, identity", False),
-        ("/big", "br", False),
-        ("/small", "gzip", False),
-    ],
-)
-def test_big_answers_are_compressed_for_those_who_ask(path: str, accepts: str, is_compressed: bool) -> None:
-    """gzip only where it is accepted and pays, with the headers that caches need."""
-    response = make_app().test_client().get(path, headers={"Accept-Encoding": accepts})
-    assert (response.headers.get("Content-Encoding") == "gzip") == is_compressed
-    data = gzip.decompress(response.data) if is_compressed else response.data
-    assert json.loads(data) is not None
-    assert int(response.headers["Content-Length"]) == len(response.data)
-    assert ("Accept-Encoding" in response.headers.get("Vary", "")) == is_compressed
