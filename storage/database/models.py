@@ -63,11 +63,12 @@ class JobState(StrEnum):
 
 
 class GenerationState(StrEnum):
-    """State of a collection of titles."""
+    """State of a collection of titles. A retired one may go live again, a dropped one is a row of the past."""
 
     BUILDING = "building"
     LIVE = "live"
     RETIRED = "retired"
+    DROPPED = "dropped"
 
 
 def _created() -> Column[object]:
@@ -180,8 +181,16 @@ generations = Table(
     Column("layout", Text, nullable=False, server_default=""),
     # Qdrant was told to build no graphs while jobs write.
     Column("indexing_held", Boolean, nullable=False, server_default=text("false")),
+    # The job that alone fills it (a reindex, a restore); blank: any job of these recipes does.
+    Column("job_id", Uuid, ForeignKey("jobs.id")),
+    # Somebody took it out of service: its recipes do not come back by themselves when a worker starts.
+    Column("withdrawn", Boolean, nullable=False, server_default=text("false")),
+    Column("message", Text),
     _created(),
     Column("live_at", DateTime(timezone=True)),
+    Column("retired_at", DateTime(timezone=True)),
+    # Qdrant has let go of the collection; a dropped generation without it is still to be cleaned up.
+    Column("dropped_at", DateTime(timezone=True)),
 )
 
 embedding_ledger = Table(
@@ -206,4 +215,33 @@ query_log = Table(
     Column("request", JSONB, nullable=False),
     Column("asked", BigInteger, nullable=False),
     Column("last_asked_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("collection", Text, ForeignKey("generations.collection"), nullable=False, index=True),
+    Column("job_id", Uuid, ForeignKey("jobs.id")),
+    # Qdrant's name of the file; blank until it is written.
+    Column("name", Text),
+    Column("reason", Text),
+    Column("titles", Integer),
+    Column("points", Integer),
+    Column("size_bytes", BigInteger),
+    Column("checksum", Text),
+    _created(),
+    Column("finished_at", DateTime(timezone=True)),
+    Index("ix_snapshots_name", "name", unique=True),
+)
+
+# What the ledger said of the points in a snapshot: with it a restored collection knows what it holds.
+snapshot_ledger = Table(
+    "snapshot_ledger",
+    metadata,
+    Column("snapshot_id", Uuid, ForeignKey("snapshots.id", ondelete="CASCADE"), primary_key=True),
+    Column("slug", Text, ForeignKey("titles.slug", ondelete="CASCADE"), primary_key=True),
+    Column("document_hash", Text, nullable=False),
+    Column("passages", JSONB, nullable=False),
+    Column("written_at", DateTime(timezone=True), nullable=False),
 )
