@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
-
 from core.errors import InvalidInputError
 from core.identity import point_id
 from core.settings import Settings
@@ -16,41 +12,27 @@ from search.choosing import choose_fusion, choose_vectors
 from search.filters import AllOf, Condition, FilterSpec, parse_filters
 from search.plan import Boost, Pin, PlannedVector, Reference, SearchPlan
 from search.request import Order, ResultOptions, SearchRequest, SimilarRequest
+from search.understanding.understood import Understood
 
 
-@dataclass(frozen=True)
-class Understood:
-    text: str = ""
-    names: tuple[Any, ...] = ()
-    filters: tuple[Condition, ...] = ()
-    excluded: tuple[Condition, ...] = ()
-    boosts: tuple[Any, ...] = ()
-    features: Mapping[str, float] = field(default_factory=dict)
-
-
-NOTHING_UNDERSTOOD = Understood()
-
-
-def build_search_plan(
-    request: SearchRequest, settings: Settings, understood: Understood = NOTHING_UNDERSTOOD
-) -> SearchPlan:
+def build_search_plan(request: SearchRequest, settings: Settings, understood: Understood | None = None) -> SearchPlan:
     """Decide on a search by text. Raises InvalidInputError that names the field of the request.
 
-    `understood` is what the rules read out of the text; nothing when the request says `expand: false`.
+    `understood` is what the rules read out of the text; None when nobody has read it.
     """
     text = None if request.query is None else check_query(request.query, settings)
     if text is None:
         return _build_listing(request)
-    vectors = choose_vectors(request.vectors, settings, defaults=ranking.TEXT_WEIGHTS)
+    understood = understood or Understood(text)
     return _build_plan(
         request,
-        text=understood.text or text,
-        vectors=vectors,
+        text=understood.text,
+        vectors=choose_vectors(request.vectors, settings, defaults=ranking.TEXT_WEIGHTS),
         features=tuple(sorted(understood.features.items())),
         conditions=_add_understood(parse_filters(request.filters, include_adult=request.include_adult), understood),
         rrf_k=ranking.TEXT_RRF_K,
         pins=tuple(Pin(m.slug, point_id(m.slug), m.name, round(m.similarity, 4)) for m in understood.names),
-        boosts=tuple(Boost(boost.condition, boost.weight, boost.label) for boost in understood.boosts),
+        boosts=understood.boosts,
         popularity=check_boost(request.boost, default=ranking.TEXT_POPULARITY),
     )
 

@@ -12,9 +12,10 @@ from core.errors import InvalidInputError
 from core.identity import point_id
 from core.settings import Settings
 from search.plan import SearchPlan
-from search.planning import NOTHING_UNDERSTOOD, Understood, build_search_plan, build_similar_plan, check_query
+from search.planning import build_search_plan, build_similar_plan, check_query
 from search.referring import TitleFinder, refer_to
 from search.request import WINDOW_MAX, ResultOptions, SearchRequest, SimilarRequest
+from search.understanding.understood import Understands
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,10 @@ class Question:
 class QuestionBuilder:
     """Understands texts and looks references up."""
 
-    def __init__(self, settings: Settings, *, finder: TitleFinder) -> None:
+    def __init__(self, settings: Settings, *, finder: TitleFinder, understanding: Understands | None) -> None:
         self._settings = settings
         self._finder = finder
+        self._understanding = understanding
 
     def build(self, request: SearchRequest | SimilarRequest) -> Question:
         """Raises InvalidInputError, NotFoundError, DependencyUnavailableError."""
@@ -45,15 +47,11 @@ class QuestionBuilder:
         return Question(plan, shown, request.cursor, _name(request))
 
     def _search(self, request: SearchRequest) -> tuple[SearchPlan, dict[str, Any]]:
-        understood = self._understand(request)
-        plan = build_search_plan(request, self._settings, understood)
-        return plan, {}
-
-    def _understand(self, request: SearchRequest) -> Understood:
-        if request.query is None or not request.expand:
-            return NOTHING_UNDERSTOOD
-        check_query(request.query, self._settings)
-        return NOTHING_UNDERSTOOD
+        if request.query is None or not request.expand or self._understanding is None:
+            return build_search_plan(request, self._settings), {}
+        text = check_query(request.query, self._settings)
+        understood = self._understanding.understand(text, include_adult=request.include_adult)
+        return build_search_plan(request, self._settings, understood), {"understood": understood.to_json()}
 
     def _refer(self, request: SimilarRequest) -> tuple[SearchPlan, dict[str, Any]]:
         names = {"positive": request.positive, "negative": request.negative}
