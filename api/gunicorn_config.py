@@ -35,7 +35,9 @@ _GC_THRESHOLD = 100_000
 
 
 def post_worker_init(worker: Any) -> None:
-    """Keep the garbage collector away from what lives as long as the process, and from short-lived answers."""
+    """Begin the chores. Keep the garbage collector away from what lives as long as the process, and from answers."""
+    if (wsgi := sys.modules.get("api.wsgi")) is not None:
+        wsgi.services.start()
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD, 20, 20)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from api.health import Check, HealthChecker
+from api.upkeep import build_chores
 from core.errors import DependencyUnavailableError
 from core.settings import Settings
 from messaging.app import create_sender
@@ -13,8 +14,10 @@ from messaging.hints import HintSender
 from messaging.names import QUEUE_QUERY
 from messaging.query_call import QueryWorkerClient
 from search.answers import AnswerCache
+from search.asked import AskedQueries
 from search.backend import QdrantCall, SearchBackend, run_calls
 from search.cache_counts import CacheCounts
+from search.chores import Chores
 from search.cursors import CursorStore
 from search.dispatcher import Dispatcher
 from search.encoding import EncodedQuery, QueryEncoder, encode_each
@@ -26,6 +29,7 @@ from storage.cache import Cache
 from storage.cache_writer import CacheWriter
 from storage.database.generations import GenerationRepository
 from storage.database.jobs import JobRepository
+from storage.database.query_log import QueryLogRepository
 from storage.database.relatives import RelativesRepository
 from storage.database.session import Database
 from storage.database.titles import TitleRepository
@@ -50,9 +54,17 @@ class ApiServices:
     hints: HintSender
     health: HealthChecker
     databases: tuple[Database, ...]
+    chores: tuple[Chores, ...]
+
+    def start(self) -> None:
+        """Begin what a serving process does beside answering; never called by those who only look something up."""
+        for chores in self.chores:
+            chores.start()
 
     def close(self) -> None:
         """Let waiting requests go and close what was opened."""
+        for chores in self.chores:
+            chores.close()
         self.search.close()
         self.health.close()
         self.store.close()
@@ -72,21 +84,25 @@ def build_services(settings: Settings, *, encoder: QueryEncoder | None = None) -
         alias=settings.qdrant_collection_name,
         lease_s=settings.lease_s,
     )
+    counts, query_log = CacheCounts(cache), QueryLogRepository(jobs)
+    asked = AskedQueries(query_log.add, is_on=settings.query_log)
+    search = SearchService(
+        settings,
+        backend=SearchBackend(
+            settings,
+            live=live,
+            store=store,
+            embedding=_build_embedding(settings, encoder or QueryWorkerClient(settings)),
+            retrieval=_build_retrieval(settings, store),
+        ),
+        kept=AnswerCache(cache, CacheWriter(cache), counts, max_bytes=settings.cache_max_answer_bytes),
+        asked=asked,
+        cursors=CursorStore(cache),
+        finder=TitleFinder(titles, RelativesRepository(lookups)),
+    )
     return ApiServices(
         settings=settings,
-        search=SearchService(
-            settings,
-            backend=SearchBackend(
-                settings,
-                live=live,
-                store=store,
-                embedding=_build_embedding(settings, encoder or QueryWorkerClient(settings)),
-                retrieval=_build_retrieval(settings, store),
-            ),
-            kept=AnswerCache(cache, CacheWriter(cache), CacheCounts(cache), max_bytes=settings.cache_max_answer_bytes),
-            cursors=CursorStore(cache),
-            finder=TitleFinder(titles, RelativesRepository(lookups)),
-        ),
+        search=search,
         live=live,
         jobs=JobRepository(jobs),
         titles=titles,
@@ -94,6 +110,9 @@ def build_services(settings: Settings, *, encoder: QueryEncoder | None = None) -
         hints=HintSender(create_sender(settings)),
         health=_build_health(settings, lookups, cache),
         databases=(lookups, jobs),
+        chores=build_chores(
+            settings, cache=cache, counts=counts, asked=asked, query_log=query_log, search=search, live=live
+        ),
     )
 
 

@@ -21,6 +21,7 @@ from messaging.app import create_celery
 from messaging.names import TASK_ENCODE_QUERIES
 from messaging.query_call import parse_query_result
 from search.answers import AnswerCache
+from search.asked import AskedQueries
 from search.backend import QdrantCall, SearchBackend, run_calls
 from search.cache_counts import CacheCounts
 from search.cursors import CursorStore
@@ -73,6 +74,7 @@ def build_one_task_search(settings: Settings) -> SearchService:
             retrieval=retrieval,
         ),
         kept=AnswerCache(cache, CacheWriter(cache), CacheCounts(cache), max_bytes=settings.cache_max_answer_bytes),
+        asked=AskedQueries(lambda _: None, is_on=False),
         cursors=CursorStore(cache),
         finder=TitleFinder(services.titles, RelativesRepository(services.databases[0])),
     )

@@ -108,6 +108,12 @@ class Settings(BaseSettings):
         le=25,
         description="How long an answer from before a write is shown while a new one is made; 0: never.",
     )
+    cache_warm_top: int = Field(
+        200, ge=0, le=5_000, description="So many of the most asked searches fill the cache of a new index; 0: none."
+    )
+    cache_warm_every_s: int = Field(600, ge=60, description="They are looked after again this often.")
+    query_log: bool = Field(True, description="Count by day what is searched more than once; never who does.")
+    query_log_days: int = Field(30, ge=1, le=3_650, description="The counts are deleted after so many days.")
     cache_max_answer_bytes: int = Field(1_000_000, ge=1_000, description="Larger answers are not cached.")
     vector_cache_ttl_s: int = Field(86_400, ge=0, description="Life of a cached query vector; 0 turns it off.")
 

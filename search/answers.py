@@ -128,6 +128,10 @@ class AnswerCache:
             flight.done.set()
         return fetched
 
+    def count_repeat(self) -> None:
+        """Somebody was given an answer of this cache that he, or the process, still had."""
+        self._counts.add("hits")
+
     def refill(self, key: AnswerKey, make: Make, *, lives: Lives) -> bool:
         """Have the answer made and kept unless a fresh one is; False if there was nothing to do. Counts nothing."""
         data, beside = self._load(key, lives)
@@ -176,12 +180,13 @@ class AnswerCache:
         return self._writer.flush(timeout_s=timeout_s)
 
     def close(self) -> None:
-        """Start nothing any more. A refresh that is under way ends by itself."""
+        """Start nothing any more, and finish the writes that wait. A refresh that is under way ends by itself."""
         with self._lock:
             self._closed = True
             pool = self._pool
         if pool is not None:
             pool.shutdown(wait=False, cancel_futures=True)
+        self._writer.close()
 
     def _board(self, key: AnswerKey) -> tuple[_Flight, bool]:
         """The flight for the key, and whether the caller is the one who flies it."""

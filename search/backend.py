@@ -101,6 +101,11 @@ class SearchBackend:
         """How many titles pass the filter of a plan, exactly."""
         return self._store.count(live.collection, build_filter(plan.filter, without=plan.without))
 
+    @property
+    def is_idle(self) -> bool:
+        """True if nobody waits for a vector or for Qdrant."""
+        return self._embedding.is_idle and self._retrieval.is_idle
+
     def get_stats(self) -> dict[str, DispatcherStats]:
         """What the dispatchers have done."""
         return {"embedding": self._embedding.get_stats(), "retrieval": self._retrieval.get_stats()}

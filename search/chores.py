@@ -25,18 +25,16 @@ class Chore:
 
 
 class Chores:
-    """Runs chores until it is closed. One that fails is logged and tried again at its next time."""
+    """Runs chores until it is closed. One that fails is logged and tried again at its next time.
 
-    def __init__(self, chores: Sequence[Chore]) -> None:
+    `stopping` is set when it closes: a chore that takes long waits on it and ends early.
+    """
+
+    def __init__(self, chores: Sequence[Chore], *, stopping: threading.Event | None = None) -> None:
         self._chores = tuple(chores)
-        self._stopping = threading.Event()
+        self._stopping = stopping or threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-
-    @property
-    def is_stopping(self) -> bool:
-        """True once `close` was called: a long chore ends early then."""
-        return self._stopping.is_set()
 
     def start(self) -> None:
         """Start the thread, in the process that serves; starting again does nothing."""
@@ -44,10 +42,6 @@ class Chores:
             if self._thread is None and not self._stopping.is_set():
                 self._thread = threading.Thread(target=self._run, name="chores", daemon=True)
                 self._thread.start()
-
-    def pause(self, seconds: float) -> bool:
-        """Wait within a chore; True if it is time to stop."""
-        return self._stopping.wait(seconds)
 
     def close(self) -> None:
         """Stop, and run what is due at the end."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import count
 from typing import Any
 
@@ -13,7 +13,8 @@ import orjson
 from core.errors import InvalidInputError
 from core.settings import Settings
 from search.answer import SearchAnswer, Source, describe_plan, encode_page
-from search.answers import AnswerCache, AnswerKey, Lives, Made
+from search.answers import AnswerCache, AnswerKey, Lives, Made, Make
+from search.asked import AskedQueries
 from search.backend import SearchBackend
 from search.cache import build_vector_key, pack_query, unpack_query
 from search.cursors import CursorPage, CursorStore
@@ -27,6 +28,7 @@ from search.referring import TitleFinder, show_title
 from search.request import CURSOR_START, SearchRequest, SimilarRequest
 from search.retrieve import Page, Retriever, build_payload_memory
 from search.steps import run_steps, run_together
+from search.understanding.understood import Understands
 from storage.vectors.schema import get_search_ef
 
 # How long this process repeats an answer, or a payload, without asking anybody.
@@ -41,6 +43,14 @@ Request = SearchRequest | SimilarRequest
 _SOURCES: dict[str, Source] = {"hit": "result", "stale": "stale", "joined": "joined"}
 
 
+@dataclass(frozen=True, slots=True)
+class _Repeatable:
+    """An answer that may be given again, and what the log of searches knows it by."""
+
+    body: bytes
+    asked: str | None
+
+
 class SearchService:
     """Answers searches and looks titles up. Safe to use from many threads. Raises the errors of `core.errors` only."""
 
@@ -50,20 +60,23 @@ class SearchService:
         *,
         backend: SearchBackend,
         kept: AnswerCache,
+        asked: AskedQueries,
         cursors: CursorStore,
         finder: TitleFinder,
+        understanding: Understands | None = None,
     ) -> None:
         self._backend = backend
         self._kept = kept
+        self._asked = asked
         self._cursors = cursors
         self._finder = finder
-        self._questions = QuestionBuilder(settings, finder=finder)
+        self._questions = QuestionBuilder(settings, finder=finder, understanding=understanding)
         ttl_s = min(settings.cache_ttl_s, MEMORY_TTL_S)
         self._retriever = Retriever(
             get_ef=lambda priority: get_search_ef(settings, priority), payloads=build_payload_memory(ttl_s=ttl_s)
         )
-        self._answers: Memory[tuple[str, bytes], bytes] = Memory(
-            max_bytes=_ANSWERS_MAX_BYTES, ttl_s=ttl_s, size_of=lambda key, body: len(key[1]) + len(body)
+        self._answers: Memory[tuple[str, bytes], _Repeatable] = Memory(
+            max_bytes=_ANSWERS_MAX_BYTES, ttl_s=ttl_s, size_of=lambda key, answer: len(key[1]) + len(answer.body)
         )
         self._vectors: Memory[tuple[str, str], EncodedQuery] = Memory(
             max_bytes=_VECTORS_MAX_BYTES, ttl_s=ttl_s, size_of=lambda key, query: len(key[1]) + query.dense.nbytes
@@ -85,9 +98,17 @@ class SearchService:
         if question.cursor is not None:
             return self._answer_by_cursor(question, question.cursor, live, started)
         answer = self._answer(question, live, started)
-        if token is not None and len(token) <= TOKEN_MAX_BYTES:
-            self._answers.put_many({(live.state, token): answer.body})
+        asked = self._asked.note(request)
+        # A stale answer is shown while a new one is made, and not a moment longer.
+        if token is not None and len(token) <= TOKEN_MAX_BYTES and answer.cache != "stale":
+            self._answers.put_many({(live.state, token): _Repeatable(answer.body, asked)})
         return answer
+
+    def warm(self, request: Request) -> None:
+        """Have the answer kept, as if somebody had searched. Raises what `search` raises."""
+        question = self._questions.build(request)
+        live = self._backend.get_live()
+        self._kept.refill(_build_key(question.plan, live), self._build_make(question, live, {}, []), lives=self._lives)
 
     def search_batch(self, requests: Sequence[Request], *, field: str = "queries") -> list[SearchAnswer]:
         """Answer many searches together: their texts are embedded together, each step is one Qdrant batch.
@@ -151,16 +172,24 @@ class SearchService:
         if (live := self._backend.peek_live()) is None:
             return None
         started = time.perf_counter()
-        body = self._answers.get((live.state, token))
-        if body is None:
+        known = self._answers.get((live.state, token))
+        if known is None:
             return None
         self._count("searches")
         self._count("result_hits")
-        return SearchAnswer(body, "result", {"total": _ms_since(started)})
+        self._kept.count_repeat()
+        if known.asked is not None:
+            self._asked.note_again(known.asked)
+        return SearchAnswer(known.body, "result", {"total": _ms_since(started)})
 
     def get_by_id(self, identifier: str, *, include_adult: bool = False) -> dict[str, Any]:
         """The stored title of a slug or `provider:id`. Raises NotFoundError, InvalidInputError."""
         return show_title(self._finder.find(identifier, include_adult=include_adult))
+
+    @property
+    def is_idle(self) -> bool:
+        """True if nobody waits for an answer that has to be made."""
+        return self._backend.is_idle
 
     def get_stats(self) -> dict[str, Any]:
         """Counts of this process since its start."""
@@ -186,6 +215,18 @@ class SearchService:
         self._count("searches")
         took_ms: dict[str, float] = {}
         made_from: list[Source] = []
+        make = self._build_make(question, live, took_ms, made_from)
+        fetched = self._kept.fetch(_build_key(question.plan, live), make, lives=self._lives, timeout_s=self._wait_s)
+        source = _SOURCES.get(fetched.state) or made_from[0]
+        if source in ("result", "stale"):
+            self._count("result_hits")
+            took_ms = {}
+        return SearchAnswer(fetched.body, source, {**took_ms, "total": _ms_since(started)})
+
+    def _build_make(
+        self, question: Question, live: LiveIndex, took_ms: dict[str, float], made_from: list[Source]
+    ) -> Make:
+        """What makes the answer; the times by step and where it came from are written down as it does."""
 
         def make(beside: bytes | None) -> Made:
             known = _read_query(beside, live)
@@ -193,12 +234,7 @@ class SearchService:
             body, query = self._make(question, live, known, took_ms)
             return Made(body, None if known is not None or query is None else pack_query(query))
 
-        fetched = self._kept.fetch(_build_key(question.plan, live), make, lives=self._lives, timeout_s=self._wait_s)
-        source = _SOURCES.get(fetched.state) or made_from[0]
-        if source in ("result", "stale"):
-            self._count("result_hits")
-            took_ms = {}
-        return SearchAnswer(fetched.body, source, {**took_ms, "total": _ms_since(started)})
+        return make
 
     def _make(
         self, question: Question, live: LiveIndex, known: EncodedQuery | None, took_ms: dict[str, float]
