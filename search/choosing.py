@@ -9,7 +9,7 @@ from core.errors import InvalidInputError
 from core.settings import Settings
 from core.vectors import BY_NAME
 from search.plan import Fusion, PlannedVector
-from search.ranking import SEARCHABLE_VECTORS, WEIGHT_MAX
+from search.ranking import DBSF_WEIGHTS, SEARCHABLE_VECTORS, WEIGHT_MAX
 
 
 def choose_vectors(
@@ -24,16 +24,18 @@ def choose_vectors(
     return tuple(sorted(chosen, key=lambda vector: SEARCHABLE_VECTORS.index(vector.name)))
 
 
-def choose_fusion(wanted: str | None, weights: Mapping[str, float] | None) -> Fusion:
-    """RRF unless said otherwise. DBSF knows no weights: different ones are refused rather than passed over."""
-    if wanted is None:
-        return Fusion.RRF
-    if wanted not in tuple(Fusion):
+def choose_fusion(wanted: str | None, vectors: tuple[PlannedVector, ...], *, default: str) -> Fusion:
+    """Qdrant's DBSF knows no weights, so a list takes part once to three times: other weights are refused."""
+    if wanted is not None and wanted not in tuple(Fusion):
         raise InvalidInputError("fusion", f"is not known; known are {', '.join(Fusion)}")
-    fusion = Fusion(wanted)
-    if fusion is Fusion.DBSF and weights is not None and len(set(weights.values())) > 1:
-        raise InvalidInputError("fusion", "dbsf takes no weights: give all vectors the same, or use rrf or linear")
-    return fusion
+    fits_dbsf = all(vector.weight in DBSF_WEIGHTS for vector in vectors)
+    if wanted is None:
+        # The caller's own weights decide where the default cannot take them.
+        return Fusion(default) if default != Fusion.DBSF or fits_dbsf else Fusion.RRF
+    if wanted == Fusion.DBSF and not fits_dbsf:
+        known = ", ".join(f"{weight:g}" for weight in DBSF_WEIGHTS)
+        raise InvalidInputError("fusion", f"dbsf takes whole weights only ({known}): change them, or use rrf or linear")
+    return Fusion(wanted)
 
 
 def _plan_vector(name: str, weight: float, settings: Settings, field: str) -> PlannedVector:

@@ -18,7 +18,7 @@ from core.features import build_passage_features, feature_index
 from core.vectors import METADATA_VECTOR
 from core.words import hash_to_index, split_terms
 from search.plan import Fusion, PlannedVector, SearchPlan
-from search.qdrant_query import BOOST_FIELD, QueryBuilder, QueryRequest, QueryVector, ScoredPoint
+from search.qdrant_query import BOOST_FIELD, QueryBuilder, QueryRequest, QueryVector, ScoredPoint, count_turns
 from search.rank import Ranked
 from search.ranking import PIN_SCORE, SPARSE_HALF
 from search.steps import Steps
@@ -96,7 +96,7 @@ class _Explainer:
         if self.plan.fusion is Fusion.RRF:
             return 1.0 / (found.ranks[point_id] / found.weight + self.plan.rrf_k - 1)
         if self.plan.fusion is Fusion.DBSF:
-            return _normalise_by_distribution(score, list(found.scores.values()))
+            return count_turns(self.plan, found.vector) * _normalise_by_distribution(score, list(found.scores.values()))
         if found.vector.is_sparse:
             return found.vector.weight * score / (score + SPARSE_HALF[found.vector.name])
         return found.vector.weight * score

@@ -30,6 +30,7 @@ def build_search_plan(request: SearchRequest, settings: Settings, understood: Un
         vectors=choose_vectors(request.vectors, settings, defaults=ranking.TEXT_WEIGHTS),
         features=tuple(sorted(understood.features.items())),
         conditions=_add_understood(parse_filters(request.filters, include_adult=request.include_adult), understood),
+        fusion=ranking.TEXT_FUSION,
         rrf_k=ranking.TEXT_RRF_K,
         pins=tuple(Pin(m.slug, point_id(m.slug), m.name, round(m.similarity, 4)) for m in understood.names),
         boosts=understood.boosts,
@@ -38,9 +39,17 @@ def build_search_plan(request: SearchRequest, settings: Settings, understood: Un
 
 
 def build_similar_plan(
-    request: SimilarRequest, settings: Settings, *, references: tuple[Reference, ...], relatives: tuple[str, ...]
+    request: SimilarRequest,
+    settings: Settings,
+    *,
+    references: tuple[Reference, ...],
+    relatives: tuple[str, ...],
+    boosts: tuple[Boost, ...] = (),
 ) -> SearchPlan:
-    """Decide on titles like the references, which are looked up already. `relatives` are point ids to leave out."""
+    """Decide on titles like the references, which are looked up already.
+
+    `relatives` are point ids to leave out, `boosts` what the references have in common with a title beside vectors.
+    """
     if not any(reference.is_positive for reference in references):
         raise InvalidInputError("positive", "names no title: what shall be found must be like something")
     vectors = choose_vectors(request.vectors, settings, defaults=ranking.SIMILAR_WEIGHTS)
@@ -50,8 +59,10 @@ def build_similar_plan(
         vectors=vectors,
         conditions=parse_filters(request.filters, include_adult=request.include_adult),
         without=tuple(sorted({reference.point_id for reference in references} | set(relatives))),
+        fusion=ranking.SIMILAR_FUSION,
         rrf_k=ranking.SIMILAR_RRF_K,
-        popularity=check_boost(request.boost, default=ranking.SIMILAR_POPULARITY),
+        boosts=boosts,
+        popularity=check_boost(request.boost, default=0.0 if request.vectors else ranking.SIMILAR_POPULARITY),
     )
 
 
@@ -83,6 +94,7 @@ def _build_listing(request: SearchRequest) -> SearchPlan:
         request,
         vectors=(),
         conditions=parse_filters(request.filters, include_adult=request.include_adult),
+        fusion=ranking.TEXT_FUSION,
         rrf_k=ranking.TEXT_RRF_K,
         popularity=0.0,
         sort=chosen,
@@ -94,6 +106,7 @@ def _build_plan(
     *,
     vectors: tuple[PlannedVector, ...],
     conditions: FilterSpec,
+    fusion: str,
     rrf_k: int,
     popularity: float,
     text: str | None = None,
@@ -105,7 +118,6 @@ def _build_plan(
     sort: tuple[str, Order] | None = None,
 ) -> SearchPlan:
     check_page(request)
-    fusion = choose_fusion(request.fusion, request.vectors)
     diversity = check_diversity(request.diversity, vectors, has_sort=request.sort is not None)
     return SearchPlan(
         text=text,
@@ -114,7 +126,7 @@ def _build_plan(
         features=features,
         filter=conditions,
         without=without,
-        fusion=fusion,
+        fusion=choose_fusion(request.fusion, vectors, default=fusion),
         rrf_k=rrf_k,
         pins=pins,
         boosts=boosts,

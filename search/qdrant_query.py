@@ -140,7 +140,8 @@ class QueryBuilder:
         """One nearest-vector query, or prefetches with the fusion of the plan."""
         if not self.is_fused:
             return self._build_nearest(self.used[0])
-        return {"prefetch": [self._build_prefetch(vector) for vector in self.used], "query": self._build_fusion()}
+        lists = [self._build_prefetch(vector) for vector in self.used for _ in range(count_turns(self._plan, vector))]
+        return {"prefetch": lists, "query": self._build_fusion()}
 
     def _build_fusion(self) -> models.Query:
         if self._plan.fusion is Fusion.DBSF:
@@ -198,6 +199,11 @@ class QueryBuilder:
         if self._plan.fields is None:
             return models.PayloadSelectorExclude(exclude=list(HIDDEN_PAYLOAD))
         return models.PayloadSelectorInclude(include=sorted({"id", *self._plan.fields}))
+
+
+def count_turns(plan: SearchPlan, vector: PlannedVector) -> int:
+    """How often a vector's list takes part in the fusion: DBSF knows no other weights."""
+    return round(vector.weight) if plan.fusion is Fusion.DBSF else 1
 
 
 def build_stored_vectors(ids: Sequence[PointId], names: Sequence[str]) -> models.QueryRequest:

@@ -13,6 +13,7 @@ from core.identity import point_id
 from core.settings import Settings
 from search.plan import SearchPlan
 from search.planning import build_search_plan, build_similar_plan, check_query
+from search.reference_boosts import build_reference_boosts
 from search.referring import TitleFinder, refer_to
 from search.request import WINDOW_MAX, ResultOptions, SearchRequest, SimilarRequest
 from search.understanding.understood import Understands
@@ -69,6 +70,8 @@ class QuestionBuilder:
             self._settings,
             references=refer_to(positive) + refer_to(negative, is_positive=False),
             relatives=tuple(point_id(slug) for slug in relatives),
+            # Whoever names the vectors wants to see what they say.
+            boosts=() if request.vectors else build_reference_boosts([title.document for title in positive]),
         )
         shown = {
             "positive": slugs,

@@ -14,20 +14,29 @@ from core.vectors import LEXICAL_VECTOR, METADATA_VECTOR, TEXT_VECTORS
 CANDIDATE_DEPTHS = (128, 1_024, 10_000)
 
 # A search by text: meaning first, exact words beside it, and what the text says by rules where it says something.
+TEXT_FUSION = "rrf"
 TEXT_RRF_K = 5
 TEXT_WEIGHTS: dict[str, float] = {"title_vector": 1.0, LEXICAL_VECTOR: 1.5, METADATA_VECTOR: 0.5}
 TEXT_POPULARITY = 0.0
 
 # Titles like a title.
-SIMILAR_RRF_K = 5
+SIMILAR_FUSION = "dbsf"
+SIMILAR_RRF_K = 60
 SIMILAR_WEIGHTS: dict[str, float] = {
     "title_vector": 1.0,
     "genre_vector": 1.0,
+    LEXICAL_VECTOR: 2.0,
     METADATA_VECTOR: 1.0,
-    LEXICAL_VECTOR: 0.5,
 }
-SIMILAR_POPULARITY = 1.0
+SIMILAR_POPULARITY = 2.5
+# What titles gain that are like the reference in a plain fact: form, time, and that viewers like them.
+SAME_TYPE_BOOST = 0.5
+# (years to either side, gain); a title within the narrower span gains both.
+YEAR_BOOSTS = ((3, 0.2), (8, 0.5))
+GOOD_SCORE_BOOST = (7.0, 0.75)
 
+# Distribution-based fusion knows no weights: a list of weight 2 takes part twice.
+DBSF_WEIGHTS = (1.0, 2.0, 3.0)
 # Linear fusion brings the scores of sparse vectors between 0 and 1: this score counts as one half.
 SPARSE_HALF: dict[str, float] = {LEXICAL_VECTOR: 10.0, METADATA_VECTOR: 3.0}
 

@@ -29,7 +29,7 @@ BODIES: list[tuple[Any, int, str, str]] = [
     ({"sort": {}}, 422, "sort.field", "required"),
     ({"query": "x", "sort": "year"}, 422, "sort", "SortBody"),
     ({"query": "x", "fusion": "borda"}, 422, "fusion", "rrf"),
-    ({"query": "x", "fusion": "dbsf", "vectors": {"title_vector": 1, "genre_vector": 2}}, 422, "fusion", "no weights"),
+    ({"query": "x", "fusion": "dbsf", "vectors": {"title_vector": 1, "genre_vector": 1.5}}, 422, "fusion", "whole"),
     ({"query": "x", "diversity": 1.1}, 422, "diversity", "less"),
     ({"query": "x", "diversity": 0.5, "vectors": ["lexical_sparse"]}, 422, "diversity", "dense"),
     ({"query": "x", "diversity": 0.5, "sort": {"field": "year"}}, 422, "diversity", "sort"),
