@@ -14,6 +14,7 @@ TASK_EMBED_CHUNK: Final = "index.embed_chunk"
 TASK_RUN_JOB: Final = "jobs.run"
 TASK_FINISH_JOB: Final = "jobs.finish"
 TASK_RECONCILE: Final = "jobs.reconcile"
+TASK_PRUNE_QUERY_LOG: Final = "query_log.prune"
 
 ROUTES: Final[dict[str, str]] = {
     TASK_ENCODE_QUERIES: QUEUE_QUERY,
@@ -21,6 +22,7 @@ ROUTES: Final[dict[str, str]] = {
     TASK_RUN_JOB: QUEUE_DEFAULT,
     TASK_FINISH_JOB: QUEUE_DEFAULT,
     TASK_RECONCILE: QUEUE_DEFAULT,
+    TASK_PRUNE_QUERY_LOG: QUEUE_DEFAULT,
 }
 
 

@@ -10,6 +10,7 @@ from indexing.embedding import EmbeddingService
 from indexing.jobs import JobService
 from inference.queries import QueryEncodingService
 from messaging.hints import HintSender
+from storage.database.query_log import QueryLogRepository
 
 
 class Services(Protocol):
@@ -26,6 +27,10 @@ class Services(Protocol):
     @property
     def query_encoding(self) -> QueryEncodingService:
         """Encodes queries; loads the query encoder."""
+
+    @property
+    def query_log(self) -> QueryLogRepository:
+        """Counts of searches by day."""
 
     @property
     def hints(self) -> HintSender:

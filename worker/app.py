@@ -7,16 +7,18 @@ from celery import Celery
 from core.log import configure_logging
 from core.settings import Settings, get_settings
 from messaging.app import create_celery
-from messaging.names import TASK_RECONCILE
+from messaging.names import TASK_PRUNE_QUERY_LOG, TASK_RECONCILE
 from worker import lifecycle
 from worker.services import WorkerServices
+
+_PRUNE_EVERY_S = 3_600
 
 
 def build_app(settings: Settings) -> Celery:
     """An app that can work, not only send."""
     celery_app = create_celery(settings)
     celery_app.conf.update(
-        imports=("tasks.jobs", "tasks.queries"),
+        imports=("tasks.jobs", "tasks.queries", "tasks.query_log"),
         worker_log_format="%(levelname)s %(name)s %(message)s",
         beat_schedule={
             "reconcile": {
@@ -24,6 +26,11 @@ def build_app(settings: Settings) -> Celery:
                 "schedule": settings.reconcile_every_s,
                 # A worker that was away must not run a pile of old ones.
                 "options": {"expires": settings.reconcile_every_s},
+            },
+            "prune the query log": {
+                "task": TASK_PRUNE_QUERY_LOG,
+                "schedule": _PRUNE_EVERY_S,
+                "options": {"expires": _PRUNE_EVERY_S},
             },
         },
     )

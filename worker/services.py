@@ -19,6 +19,7 @@ from messaging.hints import HintSender
 from storage.database.generations import GenerationRepository
 from storage.database.jobs import JobRepository
 from storage.database.ledger import LedgerRepository
+from storage.database.query_log import QueryLogRepository
 from storage.database.session import Database
 from storage.database.stages import StageRepository
 from storage.database.titles import TitleRepository
@@ -89,6 +90,11 @@ class WorkerServices:
         text = load_text_encoder(self._settings, template_version=TEMPLATE_VERSION, purpose="query")
         lexical = load_lexical_encoder(self._settings, text)
         return QueryEncodingService(text, lexical, build_recipes(text, lexical))
+
+    @cached_property
+    def query_log(self) -> QueryLogRepository:
+        """Deletes old counts of searches."""
+        return QueryLogRepository(self._database, keep_days=self._settings.query_log_days)
 
     @cached_property
     def _database(self) -> Database:

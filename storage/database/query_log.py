@@ -9,8 +9,10 @@ from typing import Any
 import orjson
 from sqlalchemy import text
 
+from core.log import Event, Log
 from storage.database.session import Database
 
+_log = Log("query-log")
 # A day with more different searches keeps those that were asked most.
 ROWS_A_DAY = 10_000
 
@@ -46,10 +48,11 @@ class LoggedQuery:
 
 
 class QueryLogRepository:
-    """Reads and writes `query_log`."""
+    """Reads and writes `query_log`, which remembers `keep_days` days, today included."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, keep_days: int = 30) -> None:
         self._database = database
+        self._keep_days = keep_days
 
     def add(self, queries: Sequence[LoggedQuery]) -> None:
         """Add to today's counts, in one statement. Fingerprints are distinct."""
@@ -68,7 +71,10 @@ class QueryLogRepository:
         with self._database.begin() as connection:
             return [LoggedQuery(*row) for row in connection.execute(_TOP, {"most": most, "days": days})]
 
-    def prune(self, *, days: int, most: int = ROWS_A_DAY) -> int:
-        """Keep the last days, today included, and of each day what was asked most; returns how many rows went."""
+    def prune(self, *, most: int = ROWS_A_DAY) -> int:
+        """Delete older days, and of each day all but what was asked most; returns how many rows went."""
         with self._database.begin() as connection:
-            return connection.execute(_PRUNE, {"days": days, "most": most}).rowcount
+            pruned = connection.execute(_PRUNE, {"days": self._keep_days, "most": most}).rowcount
+        if pruned:
+            _log.info(Event.QUERY_LOG_PRUNED, rows=pruned)
+        return pruned

@@ -73,9 +73,9 @@ def test_pruning_keeps_some_days_and_what_was_asked_most(database: Database, exe
     queries = QueryLogRepository(database)
     queries.add([log(str(number), number) for number in range(1, 6)])
     execute("INSERT INTO query_log SELECT day - 30, fingerprint, request, asked FROM query_log")
-    assert queries.prune(days=30, most=3) == 5 + 2
+    assert queries.prune(most=3) == 5 + 2
     assert [query.asked for query in queries.load_top(most=10, days=60)] == [5, 4, 3]
-    assert queries.prune(days=30, most=3) == 0
+    assert queries.prune(most=3) == 0
 
 
 def test_exclusions_are_described_by_number_and_time(database: Database, execute: Execute) -> None:

@@ -19,6 +19,7 @@ from messaging.app import create_celery
 from messaging.hints import HintSender
 from tasks.jobs import embed_chunk, finish_job, reconcile, run_job
 from tasks.queries import encode_queries
+from tasks.query_log import prune_query_log
 from worker.app import build_app
 from worker.lifecycle import prepare_or_exit, prepare_queue
 
@@ -66,6 +67,13 @@ class _RecordedHints:
         return True
 
 
+class _RecordedQueryLog:
+    """Stands for QueryLogRepository."""
+
+    def prune(self) -> int:
+        return 5
+
+
 class _Services:
     """What tasks see of a worker."""
 
@@ -73,6 +81,7 @@ class _Services:
         self.jobs = _RecordedJobs()
         self.embedding = _RecordedEmbedding()
         self.hints = _RecordedHints()
+        self.query_log = _RecordedQueryLog()
 
 
 @pytest.fixture
@@ -116,6 +125,7 @@ def test_the_app_follows_the_design(worker_app: Celery) -> None:
     assert conf.broker_connection_max_retries is None and conf.task_publish_retry is False
     entry = conf.beat_schedule["reconcile"]
     assert entry["task"] == names.TASK_RECONCILE and entry["schedule"] == _SETTINGS.reconcile_every_s
+    assert names.TASK_PRUNE_QUERY_LOG in {entry["task"] for entry in conf.beat_schedule.values()}
 
 
 def test_importing_the_worker_loads_no_model() -> None:
@@ -135,6 +145,7 @@ def test_job_tasks_make_one_call(services: _Services) -> None:
     run_job(str(job_id))
     assert finish_job(str(job_id)) is True and reconcile() == 7
     assert services.jobs.calls == [("run", job_id), ("finish", job_id), ("reconcile", None)]
+    assert prune_query_log() == 5
 
 
 def test_a_chunk_is_followed_by_a_hint_to_finish(services: _Services) -> None:
