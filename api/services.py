@@ -36,6 +36,8 @@ from storage.database.titles import TitleRepository
 from storage.vectors.store import VectorStore
 
 _PROBE_TIMEOUT_S = 1.0
+# While one waits for Qdrant, what the other has brought is worked on.
+_RETRIEVAL_LANES = 2
 # What Postgres is asked while somebody waits for a title or a search, and for a job.
 _LOOKUP_TIMEOUT_S = 2
 _JOBS_TIMEOUT_S = 10
@@ -93,7 +95,7 @@ def build_services(settings: Settings, *, encoder: QueryEncoder | None = None) -
             live=live,
             store=store,
             embedding=_build_embedding(settings, encoder or QueryWorkerClient(settings)),
-            retrieval=_build_retrieval(settings, store),
+            retrieval=[_build_retrieval(settings, store, lane=lane) for lane in range(_RETRIEVAL_LANES)],
         ),
         kept=AnswerCache(cache, CacheWriter(cache), counts, max_bytes=settings.cache_max_answer_bytes),
         asked=asked,
@@ -130,12 +132,14 @@ def _build_embedding(settings: Settings, encoder: QueryEncoder) -> Dispatcher[st
     )
 
 
-def _build_retrieval(settings: Settings, store: VectorStore) -> Dispatcher[QdrantCall, list[list[ScoredPoint]]]:
+def _build_retrieval(
+    settings: Settings, store: VectorStore, *, lane: int
+) -> Dispatcher[QdrantCall, list[list[ScoredPoint]]]:
     return Dispatcher(
         lambda calls, _timeout_s: run_calls(store, calls),
         batch_max=settings.query_batch_max,
         queue_max=settings.query_queue_max,
-        name="retrieval",
+        name=f"retrieval-{lane + 1}",
     )
 
 

@@ -71,7 +71,7 @@ def build_one_task_search(settings: Settings) -> SearchService:
             live=services.live,
             store=services.store,
             embedding=OneTaskPerQuery(create_celery(settings)),
-            retrieval=retrieval,
+            retrieval=[retrieval],
         ),
         kept=AnswerCache(cache, CacheWriter(cache), CacheCounts(cache), max_bytes=settings.cache_max_answer_bytes),
         asked=AskedQueries(lambda _: None, is_on=False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from core.errors import ConflictError
 from core.settings import Settings
@@ -52,13 +53,15 @@ class SearchBackend:
         live: LiveIndexReader,
         store: VectorStore,
         embedding: Dispatcher[str, EncodedQuery],
-        retrieval: Dispatcher[QdrantCall, list[list[ScoredPoint]]],
+        retrieval: Sequence[Dispatcher[QdrantCall, list[list[ScoredPoint]]]],
     ) -> None:
         self._settings = settings
         self._live = live
         self._store = store
         self._embedding = embedding
-        self._retrieval = retrieval
+        self._retrieval = tuple(retrieval)
+        # next() on an itertools.count is atomic, so taking turns needs no lock.
+        self._turns = count()
 
     def get_live(self) -> LiveIndex:
         """The live index. Raises NothingIndexedError, DependencyUnavailableError."""
@@ -89,7 +92,7 @@ class SearchBackend:
         def ask(requests: Sequence[QueryRequest]) -> Answers:
             call = QdrantCall(live.collection, requests)
             try:
-                return self._retrieval.get(call, timeout_s=2 * self._settings.qdrant_timeout_s)
+                return self._get_lane().get(call, timeout_s=2 * self._settings.qdrant_timeout_s)
             except PointsMissingError as error:
                 # Another generation went live and this one was dropped: the next search reads the new name.
                 self._live.forget()
@@ -104,13 +107,19 @@ class SearchBackend:
     @property
     def is_idle(self) -> bool:
         """True if nobody waits for a vector or for Qdrant."""
-        return self._embedding.is_idle and self._retrieval.is_idle
+        return self._embedding.is_idle and all(lane.is_idle for lane in self._retrieval)
 
     def get_stats(self) -> dict[str, DispatcherStats]:
         """What the dispatchers have done."""
-        return {"embedding": self._embedding.get_stats(), "retrieval": self._retrieval.get_stats()}
+        lanes = {f"retrieval-{number}": lane.get_stats() for number, lane in enumerate(self._retrieval, start=1)}
+        return {"embedding": self._embedding.get_stats(), **lanes}
 
     def close(self) -> None:
         """Let waiting threads go and end the dispatchers."""
         self._embedding.close()
-        self._retrieval.close()
+        for lane in self._retrieval:
+            lane.close()
+
+    def _get_lane(self) -> Dispatcher[QdrantCall, list[list[ScoredPoint]]]:
+        """The lanes take turns: while one waits for Qdrant, what the other has brought is worked on."""
+        return self._retrieval[next(self._turns) % len(self._retrieval)]
