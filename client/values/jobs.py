@@ -1,0 +1,65 @@
+"""Jobs of the pipeline."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from client.values.base import Value
+
+_ENDED = frozenset({"completed", "failed", "cancelled"})
+
+
+class JobProgress(Value):
+    """Counts by stage and state, titles a second, seconds left (None: unknown), rows that are not done yet."""
+
+    stages: dict[str, dict[str, int]] = Field(default_factory=dict)
+    titles_per_s: float = 0.0
+    seconds_left: float | None = None
+    dead_letters: int = 0
+    open_rows: int = 0
+
+
+class Job(Value):
+    """A job: pending, running, completed, failed or cancelled. Lists of jobs come without `progress`."""
+
+    id: str
+    kind: str
+    state: str
+    params: dict[str, Any] = Field(default_factory=dict)
+    message: str | None = None
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    progress: JobProgress | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """True when it is completed, failed or cancelled."""
+        return self.state in _ENDED
+
+
+class JobList(Value):
+    """The newest jobs first."""
+
+    jobs: tuple[Job, ...]
+
+
+class DeadLetter(Value):
+    """Something that was given up, and why."""
+
+    id: int
+    stage: str
+    slug: str | None = None
+    reason: str
+    detail: dict[str, Any] = Field(default_factory=dict)
+    attempts: int = 0
+    created_at: datetime
+
+
+class DeadLetterList(Value):
+    """The newest first."""
+
+    dead_letters: tuple[DeadLetter, ...]
