@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from flask_openapi3 import Info, OpenAPI
+from typing import TYPE_CHECKING
 
+from flask_openapi3 import Info, OpenAPI
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from api.guard.headers import HeaderLane
+from api.guard.hooks import register_guard
 from api.http import register_hooks
 from api.problems import refuse_invalid, register_error_handlers
 from api.repeat import RepeatLane
 from api.routes import jobs, pages, searching, similar, status
 from api.schemas.base import Problem
 from api.services import ApiServices
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 
 def create_app(services: ApiServices) -> OpenAPI:
@@ -23,11 +31,19 @@ def create_app(services: ApiServices) -> OpenAPI:
     )
     app.config["MAX_CONTENT_LENGTH"] = services.settings.max_body_bytes
     register_hooks(app)
+    register_guard(app, services.guard)
     register_error_handlers(app)
     app.register_api(searching.build_blueprint(services.search))
     app.register_api(similar.build_blueprint(services.search))
     app.register_api(jobs.build_blueprint(services.jobs, services.hints, services.settings))
     app.register_api(status.build_blueprint(services))
     pages.register_pages(app, services.search)
-    app.wsgi_app = RepeatLane(app.wsgi_app, services.search)
+    app.wsgi_app = _wrap(app.wsgi_app, services)
     return app
+
+
+def _wrap(flask_app: WSGIApplication, services: ApiServices) -> WSGIApplication:
+    """Flask within what is before it: a proxy's headers are read first, and every answer gets its own headers."""
+    wrapped = HeaderLane(RepeatLane(flask_app, services.search, services.guard), services.settings)
+    count = services.settings.trusted_proxies
+    return ProxyFix(wrapped, x_for=count, x_proto=count) if count else wrapped

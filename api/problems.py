@@ -19,10 +19,14 @@ from werkzeug.exceptions import HTTPException
 from core.errors import (
     ConflictError,
     DependencyUnavailableError,
+    ForbiddenError,
     InvalidInputError,
     NotFoundError,
+    QuotaExceededError,
+    RateLimitedError,
     ServiceError,
     TransientError,
+    UnauthorizedError,
 )
 from core.log import Event, Log
 
@@ -34,9 +38,14 @@ _STATUS: tuple[tuple[type[ServiceError], int, str], ...] = (
     (InvalidInputError, 422, "The request has a value that cannot be used"),
     (NotFoundError, 404, "Nothing has this id"),
     (ConflictError, 409, "The present state does not allow this"),
+    (UnauthorizedError, 401, "A valid API key is needed"),
+    (ForbiddenError, 403, "This caller may not do this"),
+    (RateLimitedError, 429, "Too many requests"),
+    (QuotaExceededError, 429, "The quota of this month is used up"),
     (DependencyUnavailableError, 503, "A server that is needed does not answer"),
     (TransientError, 503, "Try again later"),
 )
+_CHALLENGE = 'Bearer realm="anime-vector-service"'
 _ERRORS_SHOWN = 10
 _INTERNAL = "Something went wrong on our side; the log has the details under this request id."
 
@@ -123,9 +132,12 @@ def _answer_service_error(error: ServiceError) -> Response:
         return _answer_unexpected_error(error)
     status, title = found
     response = build_problem(status, code=error.code, title=title, detail=show_detail(error), extra=_describe(error))
+    if isinstance(error, UnauthorizedError):
+        response.headers["WWW-Authenticate"] = _CHALLENGE
     if isinstance(error, TransientError):
         response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
-        _log.warning(Event.REQUEST_FAILED, status=status, reason=str(error))
+        if status != 429:  # as many lines as somebody cares to send requests
+            _log.warning(Event.REQUEST_FAILED, status=status, reason=str(error))
     return response
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from api.guard.guard import Guard
 from api.health import Check, HealthChecker
 from api.upkeep import build_chores
 from core.errors import DependencyUnavailableError
@@ -29,10 +30,12 @@ from storage.cache import Cache
 from storage.cache_writer import CacheWriter
 from storage.database.generations import GenerationRepository
 from storage.database.jobs import JobRepository
+from storage.database.keys import KeyRepository
 from storage.database.query_log import QueryLogRepository
 from storage.database.relatives import RelativesRepository
 from storage.database.session import Database
 from storage.database.titles import TitleRepository
+from storage.rate_limits import RateLimiter
 from storage.vectors.store import VectorStore
 
 _PROBE_TIMEOUT_S = 1.0
@@ -48,6 +51,7 @@ class ApiServices:
     """Everything that routes call."""
 
     settings: Settings
+    guard: Guard
     search: SearchService
     live: LiveIndexReader
     jobs: JobRepository
@@ -65,6 +69,7 @@ class ApiServices:
 
     def close(self) -> None:
         """Let waiting requests go and close what was opened."""
+        self.guard.close()
         for chores in self.chores:
             chores.close()
         self.search.close()
@@ -78,6 +83,8 @@ def build_services(settings: Settings, *, encoder: QueryEncoder | None = None) -
     """The services over the servers that the settings name. `encoder` replaces the query worker, for tests."""
     lookups = _open_database(settings, timeout_s=_LOOKUP_TIMEOUT_S)
     jobs = _open_database(settings, timeout_s=_JOBS_TIMEOUT_S)
+    # A pool of their own: those who try wrong keys must not use up the connections of everybody's lookups.
+    keys = _open_database(settings, timeout_s=_LOOKUP_TIMEOUT_S, pool_size=2)
     cache, store, titles = Cache(settings), VectorStore(settings), TitleRepository(lookups)
     live = LiveIndexReader(
         GenerationRepository(lookups),
@@ -104,6 +111,7 @@ def build_services(settings: Settings, *, encoder: QueryEncoder | None = None) -
     )
     return ApiServices(
         settings=settings,
+        guard=Guard(settings, keys=KeyRepository(keys), limiter=RateLimiter(settings)),
         search=search,
         live=live,
         jobs=JobRepository(jobs),
@@ -111,16 +119,16 @@ def build_services(settings: Settings, *, encoder: QueryEncoder | None = None) -
         store=store,
         hints=HintSender(create_sender(settings)),
         health=_build_health(settings, lookups, cache),
-        databases=(lookups, jobs),
+        databases=(lookups, jobs, keys),
         chores=build_chores(
             settings, cache=cache, counts=counts, asked=asked, query_log=query_log, search=search, live=live
         ),
     )
 
 
-def _open_database(settings: Settings, *, timeout_s: int) -> Database:
+def _open_database(settings: Settings, *, timeout_s: int, pool_size: int = 5) -> Database:
     url = settings.database_url.get_secret_value()
-    return Database(url, connect_timeout_s=min(timeout_s, 3), answer_timeout_s=timeout_s)
+    return Database(url, pool_size=pool_size, connect_timeout_s=min(timeout_s, 3), answer_timeout_s=timeout_s)
 
 
 def _build_embedding(settings: Settings, encoder: QueryEncoder) -> Dispatcher[str, EncodedQuery]:

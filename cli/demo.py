@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import click
+from pydantic import SecretStr
 from rich.console import Console
 from rich.text import Text
 
@@ -61,14 +62,14 @@ def _run_main_job(console: Console) -> Exit:
     job_id = run_import(services, SAMPLE, console=console)
     job, progress = follow_job(services.job_repository, job_id, console=console)
     api = _get_api_address(state)
-    answered = [show_search(api, query, console) for query in QUERIES]
+    answered = [show_search(api, query, console, key=services.settings.avs_api_key) for query in QUERIES]
     return get_job_exit(job, progress) if all(answered) else Exit.FAILED
 
 
-def show_search(api: str, query: str, console: Console) -> bool:
+def show_search(api: str, query: str, console: Console, *, key: SecretStr | None = None) -> bool:
     """Ask the API at `api` and show its best results. False, and a line that says why, when the search fails."""
     try:
-        answer = request_search(api, {"query": query, "limit": _SHOWN}, timeout_s=_SEARCH_LIMIT_S)
+        answer = request_search(api, {"query": query, "limit": _SHOWN}, timeout_s=_SEARCH_LIMIT_S, key=key)
     except ServiceError as error:
         console.print(f"The search for “{query}” failed: {error}", style="yellow", markup=False)
         return False

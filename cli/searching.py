@@ -9,13 +9,14 @@ from typing import Any
 import click
 import httpx
 import orjson
+from pydantic import SecretStr
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from cli.exits import Exit
-from core.errors import DependencyUnavailableError, InvalidInputError, NotFoundError, ServiceError
+from core.errors import DependencyUnavailableError, InvalidInputError, NotFoundError, ServiceError, UnauthorizedError
 from core.fields import FIELD_BY_NAME, FieldKind
 from core.settings import Settings, get_settings
 
@@ -55,7 +56,8 @@ def search(
     if min_score is not None:
         body["min_score"] = min_score
     settings = get_settings()
-    answer = request_search(_get_address(settings), body, timeout_s=settings.query_deadline_s + _SPARE_S)
+    timeout_s = settings.query_deadline_s + _SPARE_S
+    answer = request_search(_get_address(settings), body, timeout_s=timeout_s, key=settings.avs_api_key)
     if as_json:
         click.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2))
     else:
@@ -63,11 +65,14 @@ def search(
     return Exit.OK
 
 
-def request_search(address: str, body: dict[str, Any], *, timeout_s: float) -> dict[str, Any]:
+def request_search(
+    address: str, body: dict[str, Any], *, timeout_s: float, key: SecretStr | None = None
+) -> dict[str, Any]:
     """The answer of the API at `address` (http://host:port). Raises the error that its problem document stands for."""
+    headers = _HEADERS if key is None else {**_HEADERS, "Authorization": f"Bearer {key.get_secret_value()}"}
     try:
         response = httpx.post(
-            f"{address}/api/v1/search", content=orjson.dumps(body), timeout=timeout_s, headers=_HEADERS
+            f"{address}/api/v1/search", content=orjson.dumps(body), timeout=timeout_s, headers=headers
         )
     except httpx.HTTPError as error:
         raise DependencyUnavailableError("api", f"{address} does not answer; start it with `avs up`") from error
@@ -89,6 +94,8 @@ def build_error(problem: dict[str, Any]) -> ServiceError:
         return DependencyUnavailableError(str(problem.get("dependency", "api")), detail)
     if status == httpx.codes.NOT_FOUND:
         return NotFoundError("title", detail)
+    if status == httpx.codes.UNAUTHORIZED:
+        return UnauthorizedError(f"the API needs a key: set AVS_API_KEY ({detail})")
     if "field" in problem:
         return InvalidInputError(str(problem["field"]), str(problem.get("reason", detail)))
     return ServiceError(detail)

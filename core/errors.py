@@ -81,6 +81,30 @@ class DependencyUnavailableError(TransientError):
         self.reason = reason
 
 
+class UnauthorizedError(PermanentError):
+    """No key was sent where one is needed, or one that is not valid. Never says which of the two, or why."""
+
+    code = "unauthorized"
+
+
+class ForbiddenError(PermanentError):
+    """The caller is known and may not do this."""
+
+    code = "forbidden"
+
+
+class RateLimitedError(TransientError):
+    """Too many requests in a short time."""
+
+    code = "rate-limited"
+
+
+class QuotaExceededError(TransientError):
+    """The key has used up its month."""
+
+    code = "quota-exceeded"
+
+
 class OverloadedError(TransientError):
     """A bounded queue is full: waiting longer would help nobody."""
 

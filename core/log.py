@@ -40,6 +40,9 @@ class Event(StrEnum):
     REFRESH_FAILED = "refresh_failed"
     CHORE_FAILED = "chore_failed"
     QUERY_LOG_PRUNED = "query_log_pruned"
+    RATE_LIMITS_UNAVAILABLE = "rate_limits_unavailable"
+    REQUEST_REFUSED = "request_refused"
+    KEYS_NOT_REFRESHED = "keys_not_refreshed"
     REQUEST_FAILED = "request_failed"
     DEPENDENCY_UNAVAILABLE = "dependency_unavailable"
 

@@ -6,6 +6,7 @@ Each field is documented here and in `.env.example`; a test compares the two.
 from __future__ import annotations
 
 import ipaddress
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -14,6 +15,9 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import ConfigurationError
+from core.rates import parse_rate
+
+_ORIGIN = re.compile(r"https?://(\[[0-9a-f:]+\]|[a-z0-9.-]+)(:\d{1,5})?")
 
 
 class Settings(BaseSettings):
@@ -28,7 +32,23 @@ class Settings(BaseSettings):
         96, ge=1, le=1024, description="Request threads of the web process; at least the number of clients at once."
     )
     debug: bool = Field(False, description="Verbose logs. Never turns on the Flask debugger.")
+    api_auth: Literal["auto", "required", "off"] = Field(
+        "auto", description="API keys: `auto` needs them unless the host is loopback and no proxy is trusted."
+    )
     allow_open_api: bool = Field(False, description="Allow a host other than loopback without API keys.")
+    avs_api_key: SecretStr | None = Field(None, description="Key that the command line sends to the API.")
+    trusted_proxies: int = Field(
+        0, ge=0, le=10, description="Proxies before the API whose X-Forwarded-For and X-Forwarded-Proto are believed."
+    )
+    rate_limit_key: str = Field(
+        "6000/minute", description="Requests of one key that has no limit of its own; `none` for no limit."
+    )
+    rate_limit_open: str = Field(
+        "none", description="Requests of one address without a key, where none is needed; `none` for no limit."
+    )
+    cors_origins: str | None = Field(
+        None, description="Origins whose pages may call the API, joined by commas; `*` for all; none by default."
+    )
     max_body_bytes: int = Field(2_000_000, ge=1_000, description="Largest request body.")
     import_root: Path | None = Field(
         None, description="Folder that import jobs over HTTP may read files from; none by default."
@@ -140,14 +160,55 @@ class Settings(BaseSettings):
             raise ValueError("must be a postgresql:// address")
         return SecretStr(value.get_secret_value().replace("postgresql://", "postgresql+psycopg://", 1))
 
+    @field_validator("rate_limit_key", "rate_limit_open")
+    @classmethod
+    def _check_rate(cls, value: str) -> str:
+        parse_rate(value)
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, value: str | None) -> str | None:
+        for origin in _split(value):
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} is not an origin such as https://www.example.org, without a path")
+        return value
+
     @model_validator(mode="after")
     def _refuse_open_host(self) -> Settings:
-        if not self.allow_open_api and not is_loopback(self.vector_service_host):
+        if self.api_auth == "required" and self.allow_open_api:
+            raise ValueError("API_AUTH=required and ALLOW_OPEN_API=true contradict each other")
+        if self.api_auth == "off" and not self.allow_open_api and not is_loopback(self.vector_service_host):
             raise ValueError(
-                f"VECTOR_SERVICE_HOST={self.vector_service_host} would open the API to others without API keys; "
-                "set ALLOW_OPEN_API=true if a proxy guards it"
+                f"API_AUTH=off would open VECTOR_SERVICE_HOST={self.vector_service_host} to others without API keys; "
+                "set ALLOW_OPEN_API=true as well if a proxy guards it"
             )
         return self
+
+    @property
+    def needs_keys(self) -> bool:
+        """True if every request for a guarded route has to bring a key."""
+        if self.api_auth != "auto":
+            return self.api_auth == "required"
+        return not self.allow_open_api and not self._is_private
+
+    @property
+    def is_local(self) -> bool:
+        """True if the API is open because nobody but this machine reaches it, and not because somebody said so."""
+        return self.api_auth == "auto" and not self.allow_open_api and self._is_private
+
+    @property
+    def _is_private(self) -> bool:
+        # A proxy on this machine lets others in.
+        return is_loopback(self.vector_service_host) and self.trusted_proxies == 0
+
+    def get_cors_origins(self) -> tuple[str, ...]:
+        """The origins as a browser says them."""
+        return _split(self.cors_origins)
+
+
+def _split(value: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (value or "").split(",") if part.strip())
 
 
 def is_loopback(host: str) -> bool:

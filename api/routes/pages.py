@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
+import flask_openapi3_redoc as redoc_package  # type: ignore[import-untyped, unused-ignore]
+import flask_openapi3_swagger as swagger_package  # type: ignore[import-untyped, unused-ignore]
 import orjson
 from flask import Blueprint, Flask, Response, current_app, render_template, request
 from flask_openapi3 import OpenAPI
-from flask_openapi3_redoc.plugins import RegisterPlugin as Redoc  # type: ignore[import-untyped, unused-ignore]
-from flask_openapi3_swagger.plugins import RegisterPlugin as Swagger  # type: ignore[import-untyped, unused-ignore]
 
+from api.guard.contract import describe_guard
+from api.guard.hooks import require
 from api.problems import show_detail
 from core.errors import ServiceError
+from core.keys import Role
 from core.log import Event, Log
 from search.request import SearchRequest
 from search.service import SearchService
@@ -36,9 +40,11 @@ def register_pages(app: Flask, service: SearchService) -> None:
     """Add /, /docs, /redoc and /openapi.json."""
     app.register_blueprint(_build_front(service))
     app.register_blueprint(_build_docs())
-    # Both bring their scripts with them: nothing is loaded from elsewhere. /redoc is a route of its own package.
-    app.register_blueprint(Swagger.register(doc_url="openapi.json"))
-    app.register_blueprint(Redoc.register(doc_url="openapi.json"))
+    # Both bring their scripts with them: nothing is loaded from elsewhere. The pages are ours: theirs have scripts
+    # in their text, which no page here may.
+    for name, package in (("swagger", swagger_package), ("redoc", redoc_package)):
+        folder = Path(str(package.__file__)).parent / "templates" / name
+        app.register_blueprint(Blueprint(name, __name__, static_folder=folder, static_url_path=f"/{name}"))
 
 
 def _build_front(service: SearchService) -> Blueprint:
@@ -59,6 +65,8 @@ def _render_page(service: SearchService, query: str) -> str:
     fault = None
     if query.strip():
         try:
+            # The page is for everybody, its search for those who may search.
+            require(Role.READER)
             fields = ("title", "year", "type", "genres", "synopsis")
             found = service.search(SearchRequest(query=query, limit=_PAGE_LIMIT, fields=fields))
             answer = orjson.loads(found.to_bytes())
@@ -75,10 +83,15 @@ def _build_docs() -> Blueprint:
     def openapi_document() -> Response:
         app = current_app._get_current_object()  # type: ignore[attr-defined]
         assert isinstance(app, OpenAPI)
-        return Response(orjson.dumps(app.api_doc), content_type="application/json")
+        return Response(orjson.dumps(describe_guard(app.api_doc)), content_type="application/json")
 
     @blueprint.get("/docs")
-    def docs() -> Any:
-        return current_app.view_functions["swagger.swagger"]()
+    @blueprint.get("/swagger")
+    def docs() -> str:
+        return render_template("swagger.html", name=NAME)
+
+    @blueprint.get("/redoc")
+    def redoc() -> str:
+        return render_template("redoc.html", name=NAME)
 
     return blueprint

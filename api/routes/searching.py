@@ -8,6 +8,7 @@ import orjson
 from flask import Response, request
 from flask_openapi3 import APIBlueprint, Tag
 
+from api.guard.hooks import charge
 from api.ndjson import answer_as_stream, wants_stream
 from api.requests import to_search_request
 from api.schemas.base import Problem
@@ -30,6 +31,7 @@ def build_blueprint(service: SearchService) -> Any:
         return Response(answer.to_bytes(), content_type="application/json")
 
     def search_batch(body: BatchBody) -> Response:
+        charge(len(body.queries), field="queries")
         answers = service.search_batch([to_search_request(query) for query in body.queries])
         return Response(join_answers([answer.to_bytes() for answer in answers]), content_type="application/json")
 

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Response, request
 from flask_openapi3 import APIBlueprint, Tag
 
+from api.guard.hooks import charge
 from api.ndjson import answer_as_stream, wants_stream
 from api.requests import to_similar_request, to_similar_requests
 from api.routes.searching import join_answers
@@ -39,6 +40,7 @@ def build_blueprint(service: SearchService) -> Any:
     def batch(body: SimilarBatchBody) -> Response:
         is_streamed = body.mode == "combined" and wants_stream(request)
         requests = to_similar_requests(body, is_streamed=is_streamed)
+        charge(len(requests), field="references")
         if is_streamed:
             return answer_as_stream(*service.stream(requests[0]))
         answers = (

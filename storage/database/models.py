@@ -245,3 +245,29 @@ snapshot_ledger = Table(
     Column("passages", JSONB, nullable=False),
     Column("written_at", DateTime(timezone=True), nullable=False),
 )
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("secret_hash", Text, nullable=False),
+    # Requests a month; null: no quota.
+    Column("monthly_quota", BigInteger),
+    # As core.rates reads it; null: the default of the settings.
+    Column("rate_limit", Text),
+    _created(),
+    Column("expires_at", DateTime(timezone=True)),
+    Column("revoked_at", DateTime(timezone=True)),
+    Column("last_used_at", DateTime(timezone=True)),
+)
+
+api_key_usage = Table(
+    "api_key_usage",
+    metadata,
+    Column("key_id", Text, ForeignKey("api_keys.id", ondelete="CASCADE"), primary_key=True),
+    # The first day of the month, by UTC.
+    Column("month", Date, primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+)

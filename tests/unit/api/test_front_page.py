@@ -8,8 +8,14 @@ import pytest
 from flask import Flask
 
 import api
+from api.guard.guard import Guard
+from api.guard.hooks import register_guard
 from api.routes.pages import register_pages
 from core.errors import ConflictError, DependencyUnavailableError, PermanentError
+from core.settings import Settings
+from storage.database.keys import KeyRepository
+from storage.database.session import Database
+from storage.rate_limits import RateLimiter
 
 
 @pytest.mark.parametrize(
@@ -32,6 +38,8 @@ def test_the_page_shows_no_address(error: Exception, shown: str) -> None:
 
     service: Any = Failing()
     app = Flask("api", root_path=api.__path__[0])
+    settings, keys = Settings(_env_file=None), KeyRepository(Database("postgresql+psycopg://x@127.0.0.1:1/x"))
+    register_guard(app, Guard(settings, keys=keys, limiter=RateLimiter(settings)))
     register_pages(app, service)
     page = app.test_client().get("/?q=robot", headers={"Accept": "text/html"}).text
     assert shown in page

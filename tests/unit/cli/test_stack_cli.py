@@ -85,6 +85,7 @@ def test_an_error_is_one_line_on_stderr(
     """No traceback for what a person can put right."""
     monkeypatch.setenv("AVS_HOME", str(tmp_path))
     monkeypatch.setenv("VECTOR_SERVICE_HOST", "0.0.0.0")
+    monkeypatch.setenv("API_AUTH", "off")
     assert main.run(["up"]) == Exit.CONFIGURATION
     captured = capsys.readouterr()
     assert captured.err.startswith("avs: ")

@@ -93,14 +93,69 @@ def test_a_dotenv_file_is_read_and_the_environment_wins(monkeypatch: pytest.Monk
     assert (settings.chunk_size, settings.max_attempts) == (12, 7)
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "avs.example.org"])
-def test_a_host_other_than_loopback_is_refused(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
-    """An open API without keys needs an explicit word."""
-    monkeypatch.setenv("VECTOR_SERVICE_HOST", host)
-    with pytest.raises(ConfigurationError, match="VECTOR_SERVICE_HOST"):
+@pytest.mark.parametrize(
+    ("variables", "needs_keys", "is_local"),
+    [
+        ({}, False, True),
+        ({"VECTOR_SERVICE_HOST": "::1"}, False, True),
+        ({"VECTOR_SERVICE_HOST": "0.0.0.0"}, True, False),
+        ({"VECTOR_SERVICE_HOST": "::"}, True, False),
+        ({"VECTOR_SERVICE_HOST": "192.168.1.4"}, True, False),
+        ({"VECTOR_SERVICE_HOST": "avs.example.org"}, True, False),
+        ({"VECTOR_SERVICE_HOST": "0.0.0.0", "ALLOW_OPEN_API": "true"}, False, False),
+        ({"ALLOW_OPEN_API": "true"}, False, False),
+        ({"TRUSTED_PROXIES": "1"}, True, False),
+        ({"TRUSTED_PROXIES": "1", "ALLOW_OPEN_API": "true"}, False, False),
+        ({"API_AUTH": "required"}, True, False),
+        ({"API_AUTH": "off"}, False, False),
+        ({"API_AUTH": "off", "VECTOR_SERVICE_HOST": "0.0.0.0", "ALLOW_OPEN_API": "true"}, False, False),
+    ],
+)
+def test_who_needs_keys(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], needs_keys: bool, is_local: bool
+) -> None:
+    """Open on loopback, closed elsewhere and behind a proxy, unless somebody says otherwise in so many words."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    assert (settings.needs_keys, settings.is_local) == (needs_keys, is_local)
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"API_AUTH": "off", "VECTOR_SERVICE_HOST": "0.0.0.0"},
+        {"API_AUTH": "required", "ALLOW_OPEN_API": "true"},
+    ],
+)
+def test_words_that_contradict_each_other_are_refused(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
+    """An open API beyond this machine takes ALLOW_OPEN_API, and nobody gets a guess at what was meant."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match="API_AUTH"):
         load_settings()
-    monkeypatch.setenv("ALLOW_OPEN_API", "true")
-    assert load_settings().vector_service_host == host
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("RATE_LIMIT_KEY", "many"),
+        ("RATE_LIMIT_OPEN", "0/minute"),
+        ("CORS_ORIGINS", "shop.example.org"),
+        ("CORS_ORIGINS", "https://shop.example.org/"),
+        ("CORS_ORIGINS", "https://shop.example.org,*.example.org"),
+        ("CORS_ORIGINS", "null"),
+        ("TRUSTED_PROXIES", "-1"),
+        ("API_AUTH", "on"),
+    ],
+)
+def test_a_wrong_guard_is_an_error(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    """A limit or an origin that cannot be read stops the process; it never means none."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match=variable):
+        load_settings()
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.8.8", "::1"])

@@ -1,0 +1,3 @@
+window.addEventListener("load", () => {
+  Redoc.init(document.body.dataset.contract, {}, document.getElementById("docs"));
+});
