@@ -7,6 +7,8 @@ import hashlib
 from flask import Response, request
 from werkzeug.datastructures import ETags
 
+# How long titles and lists of them may be kept: a title that is deleted shall not live on for minutes elsewhere.
+MAX_AGE_S = 30
 # Compression adds its name to a strong tag: other bytes, another tag.
 TAG_SUFFIXES = ("", "-zstd", "-gzip")
 _SECRET_HEADERS = ("Authorization", "X-API-Key")

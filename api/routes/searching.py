@@ -8,6 +8,7 @@ import orjson
 from flask import Response, request
 from flask_openapi3 import APIBlueprint, Tag
 
+from api.conditional import MAX_AGE_S, answer_conditionally
 from api.guard.hooks import charge
 from api.ndjson import answer_as_stream, wants_stream
 from api.requests import to_search_request
@@ -37,7 +38,7 @@ def build_blueprint(service: SearchService) -> Any:
 
     def by_id(path: TitlePath, query: TitleQuery) -> Response:
         title = service.get_by_id(path.id, include_adult=query.include_adult)
-        return Response(orjson.dumps(title), content_type="application/json")
+        return answer_conditionally(orjson.dumps(title), max_age_s=MAX_AGE_S)
 
     blueprint.post("", responses={200: SearchResponse}, summary="Search by text")(search)
     blueprint.post("/batch", responses={200: BatchResponse}, summary="Many searches at once")(search_batch)

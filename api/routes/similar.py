@@ -7,6 +7,7 @@ from typing import Any
 from flask import Response, request
 from flask_openapi3 import APIBlueprint, Tag
 
+from api.conditional import MAX_AGE_S, answer_conditionally
 from api.guard.hooks import charge
 from api.ndjson import answer_as_stream, wants_stream
 from api.requests import to_similar_request, to_similar_requests
@@ -29,13 +30,15 @@ def build_blueprint(service: SearchService) -> Any:
 
     def by_content(path: TitlePath, query: SimilarQuery) -> Response:
         answer = service.search(to_similar_request(path.id, query))
-        return Response(answer.to_bytes(), content_type="application/json")
+        return answer_conditionally(answer.to_bytes(), etag_of=answer.body, max_age_s=MAX_AGE_S)
 
     def by_vector(path: TitlePath, query: SimilarVectorQuery) -> Response:
-        body = service.search(to_similar_request(path.id, query)).to_bytes()
+        answer = service.search(to_similar_request(path.id, query))
+        body, steady = answer.to_bytes(), answer.body
         if query.distance is not None:
             body = add_distances(body, measure=query.distance, vector=query.vector)
-        return Response(body, content_type="application/json")
+            steady += query.distance.encode()
+        return answer_conditionally(body, etag_of=steady, max_age_s=MAX_AGE_S)
 
     def batch(body: SimilarBatchBody) -> Response:
         is_streamed = body.mode == "combined" and wants_stream(request)
