@@ -13,14 +13,19 @@ from search.ranking import DBSF_WEIGHTS, SEARCHABLE_VECTORS, WEIGHT_MAX
 
 
 def choose_vectors(
-    wanted: Mapping[str, float] | None, settings: Settings, *, defaults: Mapping[str, float], field: str = "vectors"
+    wanted: Mapping[str, float] | None, settings: Settings, *, defaults: Mapping[str, float], fusion: str | None
 ) -> tuple[PlannedVector, ...]:
-    """The caller's vectors or the default ones, in one order, so that plans that ask for the same are equal."""
+    """The caller's vectors or the default ones, in one order, so that plans that ask for the same are equal.
+
+    Default weights are made to fit the `fusion` that the caller names; his own have to fit it.
+    """
     if wanted is None:
         wanted = {name: weight for name, weight in defaults.items() if _is_served(name, settings)}
+        if fusion == Fusion.DBSF:
+            wanted = {name: float(max(1, round(weight))) for name, weight in wanted.items()}
     elif not wanted:
-        raise InvalidInputError(field, "names no vector")
-    chosen = [_plan_vector(name, weight, settings, field) for name, weight in wanted.items()]
+        raise InvalidInputError("vectors", "names no vector")
+    chosen = [_plan_vector(name, weight, settings) for name, weight in wanted.items()]
     return tuple(sorted(chosen, key=lambda vector: SEARCHABLE_VECTORS.index(vector.name)))
 
 
@@ -38,16 +43,16 @@ def choose_fusion(wanted: str | None, vectors: tuple[PlannedVector, ...], *, def
     return Fusion(wanted)
 
 
-def _plan_vector(name: str, weight: float, settings: Settings, field: str) -> PlannedVector:
+def _plan_vector(name: str, weight: float, settings: Settings) -> PlannedVector:
     if name not in BY_NAME:
         known = ", ".join(sorted(SEARCHABLE_VECTORS))
-        raise InvalidInputError(f"{field}.{ascii(name)[1:-1][:80]}", f"is not a vector; known are {known}")
+        raise InvalidInputError(f"vectors.{ascii(name)[1:-1][:80]}", f"is not a vector; known are {known}")
     if name not in SEARCHABLE_VECTORS:
-        raise InvalidInputError(f"{field}.{name}", "cannot be searched by text or by title")
+        raise InvalidInputError(f"vectors.{name}", "cannot be searched by text or by title")
     if not _is_served(name, settings):
-        raise InvalidInputError(f"{field}.{name}", "sparse vectors are turned off (ENABLE_SPARSE_VECTORS)")
+        raise InvalidInputError(f"vectors.{name}", "sparse vectors are turned off (ENABLE_SPARSE_VECTORS)")
     if not math.isfinite(weight) or not 0 < weight <= WEIGHT_MAX:
-        raise InvalidInputError(f"{field}.{name}", f"the weight must be above 0 and at most {WEIGHT_MAX:g}")
+        raise InvalidInputError(f"vectors.{name}", f"the weight must be above 0 and at most {WEIGHT_MAX:g}")
     return PlannedVector(name, float(weight), BY_NAME[name].priority)
 
 

@@ -27,7 +27,7 @@ def build_search_plan(request: SearchRequest, settings: Settings, understood: Un
     return _build_plan(
         request,
         text=understood.text,
-        vectors=choose_vectors(request.vectors, settings, defaults=ranking.TEXT_WEIGHTS),
+        vectors=choose_vectors(request.vectors, settings, defaults=ranking.TEXT_WEIGHTS, fusion=request.fusion),
         features=tuple(sorted(understood.features.items())),
         conditions=_add_understood(parse_filters(request.filters, include_adult=request.include_adult), understood),
         fusion=ranking.TEXT_FUSION,
@@ -52,7 +52,7 @@ def build_similar_plan(
     """
     if not any(reference.is_positive for reference in references):
         raise InvalidInputError("positive", "names no title: what shall be found must be like something")
-    vectors = choose_vectors(request.vectors, settings, defaults=ranking.SIMILAR_WEIGHTS)
+    vectors = choose_vectors(request.vectors, settings, defaults=ranking.SIMILAR_WEIGHTS, fusion=request.fusion)
     return _build_plan(
         request,
         references=references,

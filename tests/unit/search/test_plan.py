@@ -10,7 +10,7 @@ from core.errors import InvalidInputError
 from core.settings import Settings
 from search.plan import SearchPlan
 from search.planning import build_search_plan
-from search.ranking import CANDIDATE_DEPTHS, TEXT_WEIGHTS
+from search.ranking import CANDIDATE_DEPTHS, DBSF_WEIGHTS, TEXT_WEIGHTS
 from search.request import SearchRequest
 
 SETTINGS = Settings(_env_file=None)
@@ -74,6 +74,13 @@ def test_candidates_reach_down_to_the_page(limit: int, offset: int) -> None:
     assert candidates in CANDIDATE_DEPTHS
     assert plan(limit=limit, offset=offset, min_score=0.1).candidates == candidates
     assert plan(limit=20).candidates == plan(limit=20, offset=100).candidates
+
+
+def test_default_weights_fit_the_fusion_that_is_named() -> None:
+    """Distribution-based fusion takes whole weights, so the defaults become whole; the caller's own are refused."""
+    assert all(vector.weight in DBSF_WEIGHTS for vector in plan(fusion="dbsf").vectors)
+    with pytest.raises(InvalidInputError, match="whole weights"):
+        plan(fusion="dbsf", vectors={"title_vector": 1.0, "genre_vector": 0.5})
 
 
 @pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf"), 101.0])
