@@ -6,6 +6,8 @@ from collections.abc import Generator
 
 import httpx
 
+_PORTS = frozenset({None, *range(1, 65_536)})
+
 
 def parse_base_url(text: str) -> httpx.URL:
     """The service's address: http or https, with a path before /api/v1 if it is served below one.
@@ -16,7 +18,7 @@ def parse_base_url(text: str) -> httpx.URL:
         url = httpx.URL(text)
     except httpx.InvalidURL:
         raise ValueError("base_url: is no address") from None
-    if url.scheme not in ("http", "https") or not url.host:
+    if url.scheme not in ("http", "https") or not url.host or url.port not in _PORTS:
         raise ValueError("base_url: must be like http://localhost:8002 or https://anime.example.org")
     if url.userinfo or url.query or url.fragment:
         raise ValueError("base_url: must have no user, password, query or fragment; the key is given as api_key")

@@ -26,6 +26,7 @@ from client.headers import RateLimit, parse_rate_limit, parse_retry_after
 
 _TYPE_PREFIX = "urn:avs:problem:"
 _DETAIL_CHARS = 2_000
+_REDIRECTS = range(300, 400)
 
 
 class ClientError(Exception):
@@ -171,18 +172,18 @@ _TYPES: dict[int, type[ApiError]] = {
 def build_error(status: int, headers: Mapping[str, str], body: bytes) -> ApiError:
     """The exception that an answer stands for. A body that is no problem document is described by its status."""
     document = _parse(body)
-    if not document and HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+    if not document and status in _REDIRECTS:
         document = {"detail": f"redirects are not followed; Location: {headers.get('location', 'none')}"}
-    return build_problem_error(document, status=status, headers=headers)
+    return _build(document, status, headers)
 
 
-def build_problem_error(
-    document: Mapping[str, Any], *, status: int = 500, headers: Mapping[str, str] | None = None
-) -> ApiError:
-    """The exception of a parsed problem document; `status` counts where the document has none."""
-    headers = headers or {}
-    stated = document.get("status")
-    status = stated if isinstance(stated, int) and not headers else status
+def build_late_error(document: Mapping[str, Any]) -> ApiError:
+    """The exception of a problem that came when the status was out already, as a line of a stream."""
+    status = document.get("status")
+    return _build(document, status if isinstance(status, int) else HTTPStatus.INTERNAL_SERVER_ERROR.value, {})
+
+
+def _build(document: Mapping[str, Any], status: int, headers: Mapping[str, str]) -> ApiError:
     problem = Problem(
         status=status,
         code=_get_text(document, "type", f"http-{status}").removeprefix(_TYPE_PREFIX),

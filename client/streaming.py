@@ -10,7 +10,7 @@ from typing import Self
 import httpx
 from pydantic import ValidationError
 
-from client.problems import TransportError, UnexpectedAnswerError, build_problem_error
+from client.problems import TransportError, UnexpectedAnswerError, build_late_error
 from client.transport import as_transport_errors
 from client.values.search import SearchResult, StreamLine, StreamSummary
 
@@ -69,7 +69,7 @@ class SearchStream:
                 if line.result is not None:
                     return line.result
                 if line.problem is not None:
-                    raise build_problem_error(line.problem)
+                    raise build_late_error(line.problem)
                 if line.summary is not None:
                     self._summary = line.summary
                     return None
