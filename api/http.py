@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from flask import Flask, Request, Response, g, request
 from structlog.contextvars import bind_contextvars, clear_contextvars
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from api.compression import MIN_BYTES, choose_encoding, compress, is_worth_compressing
 from api.problems import MalformedBodyError
@@ -28,7 +28,17 @@ class StrictRequest(Request):
         """The body. Raises even when `silent`, since a silent None would read as an empty body."""
         if not self.is_json:
             raise UnsupportedMediaType("the body must be JSON: send Content-Type: application/json")
-        body = parse_json(self.get_data())
+        data = self.get_data()
+        most = self.max_content_length
+        # Of a chunked body werkzeug gives as much as is allowed, without a word about the rest.
+        if (
+            self.content_length is None
+            and most is not None
+            and len(data) >= most
+            and self.environ["wsgi.input"].read(1)
+        ):
+            raise RequestEntityTooLarge
+        body = parse_json(data)
         if not isinstance(body, dict):
             raise MalformedBodyError("body", "must be a JSON object")
         return body

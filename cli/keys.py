@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 import orjson
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -65,7 +66,11 @@ def list_keys(*, as_json: bool) -> None:
     if as_json:
         _print_json([_describe(key) for key in keys])
         return
-    table = Table("id", "name", "role", "state", "this month", "rate", "expires", "last used")
+    table = Table(box=SIMPLE_HEAD)
+    # An id that is cut short revokes nothing.
+    table.add_column("id", no_wrap=True)
+    for column in ("name", "role", "state", "this month", "rate", "expires", "last used"):
+        table.add_column(column, overflow="fold")
     for key in keys:
         quota = "" if key.monthly_quota is None else f" of {key.monthly_quota}"
         table.add_row(
