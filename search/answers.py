@@ -117,16 +117,16 @@ class AnswerCache:
         flight, leads = self._board(key)
         if not leads:
             return self._wait(flight, timeout_s)
+        made = None
         try:
-            flight.fetched = fetched = self._find(key, make, lives)
+            flight.fetched, made = self._find(key, make, lives)
         except BaseException as error:
             flight.error = error
             raise
         finally:
-            with self._lock:
-                del self._flights[key]
             flight.done.set()
-        return fetched
+            self._land(key, made, lives)
+        return flight.fetched
 
     def count_repeat(self) -> None:
         """Somebody was given an answer of this cache that he, or the process, still had."""
@@ -154,6 +154,9 @@ class AnswerCache:
 
     def save(self, key: AnswerKey, made: Made, *, lives: Lives) -> None:
         """Keep an answer; somebody else's thread does it."""
+        self._save(key, made, lives)
+
+    def _save(self, key: AnswerKey, made: Made, lives: Lives, then: Callable[[], None] | None = None) -> bool:
         now = time.time()
 
         def build() -> Values:
@@ -165,7 +168,7 @@ class AnswerCache:
                 values[key.beside] = (made.beside, lives.beside_s)
             return values
 
-        self._writer.put(build, size_bytes=len(made.body) + len(made.beside or b""))
+        return self._writer.put(build, size_bytes=len(made.body) + len(made.beside or b""), then=then)
 
     def get_stats(self) -> dict[str, Any]:
         """Counts of this process and, while Redis answers, of all of them within a day."""
@@ -197,6 +200,16 @@ class AnswerCache:
             flight = self._flights[key] = _Flight()
             return flight, True
 
+    def _land(self, key: AnswerKey, made: Made | None, lives: Lives) -> None:
+        """End a flight. One that has made an answer stays until that is kept: nobody shall make it again meanwhile."""
+
+        def leave() -> None:
+            with self._lock:
+                del self._flights[key]
+
+        if made is None or not self._save(key, made, lives, leave):
+            leave()
+
     def _wait(self, flight: _Flight, timeout_s: float) -> Fetched:
         if not flight.done.wait(timeout_s):
             raise DeadlineExceededError(f"an equal search has not been answered within {timeout_s:.1f} s")
@@ -211,22 +224,22 @@ class AnswerCache:
         self._counts.add("stale" if flight.fetched.state == "stale" else "hits")
         return flight.fetched
 
-    def _find(self, key: AnswerKey, make: Make, lives: Lives) -> Fetched:
+    def _find(self, key: AnswerKey, make: Make, lives: Lives) -> tuple[Fetched, Made | None]:
+        """The answer, and what was made if it was."""
         data, beside = self._load(key, lives)
         kept, verdict = self._judge(key, data, lives)
         if kept is not None and verdict != "miss":
             self._counts.add("hits" if verdict == "hit" else "stale")
             if verdict == "stale":
                 self._refresh(key, make, lives, beside)
-            return Fetched(kept.body, verdict)
+            return Fetched(kept.body, verdict), None
         self._counts.add("misses")
         try:
             made = make(beside)
         except Exception:
             self._counts.add("errors")
             raise
-        self.save(key, made, lives=lives)
-        return Fetched(made.body, "miss")
+        return Fetched(made.body, "miss"), made
 
     def _load(self, key: AnswerKey, lives: Lives) -> tuple[bytes | None, bytes | None]:
         if lives.fresh_s <= 0 and lives.beside_s <= 0:

@@ -190,6 +190,26 @@ def test_equal_questions_at_once_are_answered_once(start: Callable[..., Process]
     assert set(states) <= {"miss", "joined", "hit"}
 
 
+def test_an_answer_is_not_made_again_while_it_is_being_kept(
+    start: Callable[..., Process], redis: MemoryCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keeping takes a moment in the background: who asks within it joins, although the answer is there already."""
+    process, gate = start(), threading.Event()
+    keep = redis.set_many
+
+    def keep_slowly(values: Mapping[str, tuple[bytes, int]]) -> None:
+        assert gate.wait(10)
+        keep(values)
+
+    monkeypatch.setattr(redis, "set_many", keep_slowly)
+    process.answers.fetch(KEY, lambda _: Made(b"answer"), lives=LIVES, timeout_s=1)
+    assert process.answers.fetch(KEY, lambda _: Made(refuse()), lives=LIVES, timeout_s=1).state == "joined"
+    gate.set()
+    process.settle()
+    assert process.fetch(KEY, refuse) == (b"answer", "hit")
+    assert not process.answers._flights
+
+
 def _ask_behind_a_gate(
     process: Process, pool: ThreadPoolExecutor, gate: threading.Event, error: Exception
 ) -> list[Future[Any]]:
