@@ -5,6 +5,7 @@ for each query instead of the dispatcher. All three on the same server settings;
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -42,8 +43,11 @@ class OneTaskPerQuery(Dispatcher[str, EncodedQuery]):
         super().__init__(lambda _keys, _timeout_s: [], batch_max=1, queue_max=1, name="one-task")
         self._celery = celery
 
-    def get(self, key: str, *, timeout_s: float) -> EncodedQuery:
-        """The vectors of one text."""
+    def get_many(self, keys: Sequence[str], *, timeout_s: float) -> list[EncodedQuery]:
+        """The vectors of the texts, one task each."""
+        return [self._ask(key, timeout_s) for key in keys]
+
+    def _ask(self, key: str, timeout_s: float) -> EncodedQuery:
         kwargs = {"texts": [key], "deadline": time.time() + timeout_s}
         sent = self._celery.send_task(TASK_ENCODE_QUERIES, kwargs=kwargs, ignore_result=False)
         encoded = parse_query_result(sent.get(timeout=timeout_s))

@@ -16,6 +16,11 @@ from search.qdrant_query import QueryRequest, ScoredPoint, build_filter
 from search.steps import Answers, Ask
 from storage.vectors.store import PointsMissingError, VectorStore
 
+# Queries of one search, or batch, in one round trip.
+_REQUESTS_AT_ONCE = 64
+# What each further text of a batch may add to the wait for its vectors.
+_TEXT_EXTRA_S = 0.05
+
 
 class RecipeMismatchError(ConflictError):
     """The query worker makes other vectors than those in the index: no answer is better than a wrong one."""
@@ -74,10 +79,8 @@ class SearchBackend:
     def embed(self, texts: Sequence[str], live: LiveIndex) -> dict[str, EncodedQuery]:
         """The vectors of the texts by text. Raises RecipeMismatchError if they do not fit the live index."""
         distinct = list(dict.fromkeys(texts))
-        if len(distinct) == 1:
-            encoded = [self._embedding.get(distinct[0], timeout_s=self._settings.query_deadline_s)]
-        else:
-            encoded = self._embedding.get_many(distinct, timeout_s=self._settings.query_deadline_s) if distinct else []
+        timeout_s = self._settings.query_deadline_s + _TEXT_EXTRA_S * max(0, len(distinct) - 1)
+        encoded = self._embedding.get_many(distinct, timeout_s=timeout_s) if distinct else []
         for query in encoded:
             if query.recipes != live.recipes.fingerprint:
                 raise RecipeMismatchError(
@@ -90,15 +93,22 @@ class SearchBackend:
         """What drives steps on the live collection."""
 
         def ask(requests: Sequence[QueryRequest]) -> Answers:
-            call = QdrantCall(live.collection, requests)
-            try:
-                return self._get_lane().get(call, timeout_s=2 * self._settings.qdrant_timeout_s)
-            except PointsMissingError as error:
-                # Another generation went live and this one was dropped: the next search reads the new name.
-                self._live.forget()
-                raise NothingIndexedError(f"the collection {live.collection} does not exist any more") from error
+            answers: list[list[ScoredPoint]] = []
+            # Part by part, so that others get their turn beside a large batch.
+            for start in range(0, len(requests), _REQUESTS_AT_ONCE):
+                call = QdrantCall(live.collection, requests[start : start + _REQUESTS_AT_ONCE])
+                answers += self._run(call)
+            return answers
 
         return ask
+
+    def _run(self, call: QdrantCall) -> list[list[ScoredPoint]]:
+        try:
+            return self._get_lane().get(call, timeout_s=2 * self._settings.qdrant_timeout_s)
+        except PointsMissingError as error:
+            # Another generation went live and this one was dropped: the next search reads the new name.
+            self._live.forget()
+            raise NothingIndexedError(f"the collection {call.collection} does not exist any more") from error
 
     def count(self, live: LiveIndex, plan: SearchPlan) -> int:
         """How many titles pass the filter of a plan, exactly."""

@@ -18,6 +18,8 @@ from search.referring import TitleFinder, refer_to
 from search.request import WINDOW_MAX, ResultOptions, SearchRequest, SimilarRequest
 from search.understanding.understood import Understands
 
+Request = SearchRequest | SimilarRequest
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -42,7 +44,7 @@ class QuestionBuilder:
         self._finder = finder
         self._understanding = understanding
 
-    def build(self, request: SearchRequest | SimilarRequest) -> Question:
+    def build(self, request: Request) -> Question:
         """Raises InvalidInputError, NotFoundError, DependencyUnavailableError."""
         plan, shown = self._search(request) if isinstance(request, SearchRequest) else self._refer(request)
         return Question(plan, shown, request.cursor, _name(request))

@@ -1,0 +1,66 @@
+"""Many searches at once: their texts are embedded together, and each of their steps is one Qdrant batch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from core.errors import InvalidInputError
+from search.answer import SearchAnswer, Source, encode_page
+from search.answers import AnswerCache, Lives, Made
+from search.cache import pack_query
+from search.executor import Executor, build_answer_key, get_ms_since, read_query
+from search.questions import Question, QuestionBuilder, Request
+
+# All results of a batch are in memory at once, on both sides.
+RESULTS_MAX = 20_000
+
+
+class TogetherSearch:
+    """All or nothing: what is wrong with one search is an InvalidInputError that names it, and nothing is answered."""
+
+    def __init__(self, questions: QuestionBuilder, executor: Executor, kept: AnswerCache, lives: Lives) -> None:
+        self._questions = questions
+        self._executor = executor
+        self._kept = kept
+        self._lives = lives
+
+    def search(self, requests: Sequence[Request], *, field: str) -> list[SearchAnswer]:
+        """One answer a request, in their order; `field` is where the requests stand in the caller's body."""
+        started = time.perf_counter()
+        if (wanted := sum(request.limit for request in requests)) > RESULTS_MAX:
+            raise InvalidInputError(field, f"ask for {wanted} results together, at most {RESULTS_MAX} are allowed")
+        questions = [self._build_nth(index, request, field) for index, request in enumerate(requests)]
+        live = self._executor.get_live()
+        keys = [build_answer_key(question.plan, live) for question in questions]
+        known = self._kept.load_many(keys, lives=self._lives)
+        queries = [read_query(beside, live) for _, beside in known]
+        missing = [place for place, (body, _) in enumerate(known) if body is None]
+        texts = [text for place in missing if queries[place] is None and (text := questions[place].plan.text)]
+        embedded = self._executor.embed(texts, live)
+        pages = self._executor.retrieve_together(
+            [questions[place].plan for place in missing],
+            live,
+            [queries[place] or embedded.get(questions[place].plan.text or "") for place in missing],
+        )
+        made: dict[int, bytes] = {}
+        for place, page in zip(missing, pages, strict=True):
+            made[place] = encode_page(questions[place].plan, page, questions[place].shown)
+            query = embedded.get(questions[place].plan.text or "")
+            beside = None if query is None else pack_query(query)
+            self._kept.save(keys[place], Made(made[place], beside), lives=self._lives)
+        took_ms = {"total": get_ms_since(started)}
+        answers = []
+        for place, (body, beside) in enumerate(known):
+            source: Source = "result" if body is not None else "none" if beside is None else "vector"
+            answers.append(SearchAnswer(made[place] if body is None else body, source, took_ms))
+        return answers
+
+    def _build_nth(self, index: int, request: Request, field: str) -> Question:
+        try:
+            question = self._questions.build(request)
+        except InvalidInputError as error:
+            raise InvalidInputError(f"{field}.{index}.{error.field}", error.reason) from error
+        if question.cursor is not None:
+            raise InvalidInputError(f"{field}.{index}.cursor", "has no meaning in a batch")
+        return question
