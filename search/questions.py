@@ -63,7 +63,7 @@ class QuestionBuilder:
             [*request.positive, *request.negative], include_adult=request.include_adult, fields=places
         )
         positive, negative = titles[: len(request.positive)], titles[len(request.positive) :]
-        slugs = [title.slug for title in positive]
+        slugs, documents = [title.slug for title in positive], [title.document for title in positive]
         if both := {title.slug for title in negative} & set(slugs):
             raise InvalidInputError("negative", f"{min(both)} is among the positive titles too")
         relatives = set() if request.include_related else self._finder.find_relatives(slugs)
@@ -72,8 +72,8 @@ class QuestionBuilder:
             self._settings,
             references=refer_to(positive) + refer_to(negative, is_positive=False),
             relatives=tuple(point_id(slug) for slug in relatives),
-            # Whoever names the vectors wants to see what they say.
-            boosts=() if request.vectors else build_reference_boosts([title.document for title in positive]),
+            # Whoever names the vectors, or wants no boost, wants to see what the vectors say.
+            boosts=() if request.vectors or request.boost == 0 else build_reference_boosts(documents),
         )
         shown = {
             "positive": slugs,
