@@ -1,6 +1,6 @@
 """Writes to the cache that nobody waits for: made ready and sent by a thread of their own, several in one round trip.
 
-Measured: compressing and writing a page of 28 KB takes 195 us, handing it over 2 us. What does not fit is dropped, since
+Measured: compressing and writing a page of 28 KB takes 195 us, handing it over 2 us. What does not fit is dropped:
 whatever is in a cache can be made again.
 """
 
