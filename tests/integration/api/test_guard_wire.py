@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -45,10 +46,19 @@ class Served:
         return httpx.get(f"http://127.0.0.1:{self.port}{path}", headers=headers, timeout=10)
 
     def send(self, data: bytes) -> bytes:
-        """The first bytes of what comes back for these bytes."""
+        """The whole answer to these bytes."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
             connection.sendall(data)
-            return connection.recv(65_536)
+            answer = b""
+            while not _is_whole(answer) and (more := connection.recv(65_536)):
+                answer += more
+            return answer
+
+
+def _is_whole(answer: bytes) -> bool:
+    head, end, body = answer.partition(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head.lower())
+    return bool(end) and length is not None and len(body) >= int(length[1])
 
 
 @pytest.fixture(scope="module")

@@ -72,6 +72,16 @@ def test_every_process_can_read_its_settings(
         assert settings.avs_home == Path("/data")
 
 
+def test_the_api_needs_keys(services: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It listens on all addresses of its container, so it is closed until somebody says otherwise in `.env`."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in services["web"]["environment"].items():
+        monkeypatch.setenv(name, _fill_in(value))
+    assert load_settings().needs_keys
+    monkeypatch.setenv("ALLOW_OPEN_API", "true")
+    assert not load_settings().needs_keys
+
+
 def test_a_setting_in_env_file_reaches_every_process(services: dict[str, Any]) -> None:
     """Each process of ours reads `.env`, where there is one."""
     for service in services.values():
