@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import orjson
 
+from search.filters import CLAUSES, AllOf, Condition, FilterSpec, Match
 from search.plan import SearchPlan
 from search.retrieve import Page
 
@@ -59,5 +60,20 @@ def describe_plan(plan: SearchPlan, vectors: Sequence[str], shown: Mapping[str, 
         **({"boost": plan.popularity} if plan.popularity else {}),
         **({"diversity": plan.diversity} if plan.diversity else {}),
         **({"sort": {"field": plan.sort.field, "order": plan.sort.order}} if plan.sort else {}),
+        **({"filters": show_filters(plan.filter)} if plan.explain else {}),
         **shown,
     }
+
+
+def show_filters(spec: FilterSpec) -> dict[str, list[dict[str, Any]]]:
+    """The conditions that were applied, the caller's and those read out of the text, by clause."""
+    return {clause: [_show_condition(one) for one in getattr(spec, clause)] for clause in CLAUSES}
+
+
+def _show_condition(condition: Condition) -> dict[str, Any]:
+    if isinstance(condition, AllOf):
+        return {"field": condition.conditions[0].path, "all": [one.values[0] for one in condition.conditions]}
+    if isinstance(condition, Match):
+        return {"field": condition.path, "any": list(condition.values)}
+    bounds = {name: getattr(condition, name) for name in ("gt", "gte", "lt", "lte")}
+    return {"field": condition.path, **{name: bound for name, bound in bounds.items() if bound is not None}}

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from api.schemas.base import LenientQuery, Problem, StrictBody
-from search.checks import SORT_FIELDS
+from api.schemas.filtering import TEXT_PATTERN, FiltersField
+from search.checks import PAYLOAD_FIELDS, SORT_FIELDS
 from search.plan import Fusion
 from search.ranking import NAMED_WEIGHT, SEARCHABLE_VECTORS, SIMILAR_WEIGHTS, TEXT_WEIGHTS
 from search.request import BATCH_MAX, LIMIT_DEFAULT, LIMIT_MAX, REFERENCES_MAX, STREAM_LIMIT_MAX, WINDOW_MAX
 
 FIELDS_MAX = 100
+CURSOR_PATTERN = r"^(\*|[A-Za-z0-9_-]{22}\.[0-9]{1,5})$"
 FUSIONS = ", ".join(Fusion)
 
 
@@ -42,12 +44,16 @@ _VECTORS_SCHEMA: dict[str, Any] = {
 VectorWeights = Annotated[dict[str, float], BeforeValidator(_weigh_names), WithJsonSchema(_VECTORS_SCHEMA)]
 FusionName = Literal["rrf", "dbsf", "linear"]
 Identifier = Annotated[str, Field(min_length=1, max_length=200)]
+# Described here, checked by the plan, whose faults name the place and the values that there are.
+QueryText = Annotated[str, Field(min_length=1, json_schema_extra={"pattern": TEXT_PATTERN})]
+Cursor = Annotated[str, Field(min_length=1, max_length=64, json_schema_extra={"pattern": CURSOR_PATTERN})]
+PayloadField = Annotated[str, Field(json_schema_extra={"enum": sorted(PAYLOAD_FIELDS)})]
 
 
 class SortBody(StrictBody):
     """Order by a field of numbers or dates; titles that lack it come last, equals by relevance."""
 
-    field: str = Field(description=f"One of {', '.join(SORT_FIELDS)}.")
+    field: str = Field(description="What to sort by.", json_schema_extra={"enum": [*SORT_FIELDS]})
     order: Literal["asc", "desc"] = "desc"
 
 
@@ -61,16 +67,13 @@ class _OptionsBody(StrictBody):
         description=f"Results on a page: at most {LIMIT_MAX}, or {STREAM_LIMIT_MAX} as application/x-ndjson.",
     )
     offset: int = Field(0, ge=0, le=WINDOW_MAX, description="Results to pass over.")
-    cursor: str | None = Field(
-        None, min_length=1, max_length=64, description="`*` begins; then next_cursor of the page before. Stable."
-    )
-    filters: dict[str, Any] | None = Field(
-        None,
-        description='Conditions, such as {"genres": "action", "year": {"gte": 2010}}, with must, should and must_not.',
-    )
+    cursor: Cursor | None = Field(None, description="`*` begins; then next_cursor of the page before. Stable.")
+    filters: FiltersField | None = Field(None, description="What a title has to be; see Filters.")
     min_score: float | None = Field(None, ge=-1, le=1, description="Least similarity (a cosine) of a result.")
     threshold: float | None = Field(None, ge=-1, le=1, description="Another name of min_score.")
-    fields: list[str] | None = Field(None, max_length=FIELDS_MAX, description="Payload entries wanted; all by default.")
+    fields: list[PayloadField] | None = Field(
+        None, max_length=FIELDS_MAX, description="Payload entries wanted; all by default."
+    )
     vectors: VectorWeights | None = None
     fusion: FusionName | None = Field(None, description=f"How the vectors' lists become one: {FUSIONS}; default rrf.")
     boost: float | None = Field(None, ge=0, le=5, description="How strongly search_boost_factor counts; 0: not at all.")
@@ -83,8 +86,18 @@ class _OptionsBody(StrictBody):
 class SearchBody(_OptionsBody):
     """A text search; without `query` a list of what passes the filters, sorted."""
 
-    query: str | None = Field(
-        None, min_length=1, description="What to look for, in the searcher's own words; none: list by filters and sort."
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"query": "a notebook that kills whoever's name is written in it", "limit": 5},
+                {"query": "mecha by Sunrise", "filters": {"year": {"gte": 1990, "lt": 2000}}, "explain": True},
+                {"filters": {"genres": "drama"}, "sort": {"field": "score"}, "cursor": "*"},
+            ]
+        }
+    )
+
+    query: QueryText | None = Field(
+        None, description="What to look for, in the searcher's own words; none: list by filters and sort."
     )
     expand: bool = Field(True, description="Read titles, years, genres, studios and the like out of the text.")
 
@@ -92,11 +105,24 @@ class SearchBody(_OptionsBody):
 class BatchBody(StrictBody):
     """Many searches at once."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"queries": [{"query": "a robot boy"}, {"query": "school band", "limit": 5}]}]}
+    )
+
     queries: list[SearchBody] = Field(min_length=1, max_length=BATCH_MAX)
 
 
 class SimilarBatchBody(_OptionsBody):
     """Lists for many references (`each`), or one list from positive and negative ones (`combined`)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"references": ["shingeki-no-kyojin", "mal:1"], "limit": 5},
+                {"mode": "combined", "positive": ["cowboy-bebop"], "negative": ["toradora"], "explain": True},
+            ]
+        }
+    )
 
     mode: Literal["each", "combined"] = "each"
     references: list[Identifier] | None = Field(
@@ -122,23 +148,23 @@ class SimilarBatchBody(_OptionsBody):
 class SimilarQuery(LenientQuery):
     """How to look for similar titles."""
 
-    limit: int = Field(LIMIT_DEFAULT, ge=1, le=LIMIT_MAX)
-    offset: int = Field(0, ge=0, le=WINDOW_MAX)
-    cursor: str | None = Field(None, min_length=1, max_length=64, description="`*` begins; then next_cursor.")
-    min_score: float | None = Field(None, ge=-1, le=1)
+    limit: int = Field(LIMIT_DEFAULT, ge=1, le=LIMIT_MAX, description="Results on a page.")
+    offset: int = Field(0, ge=0, le=WINDOW_MAX, description="Results to pass over.")
+    cursor: Cursor | None = Field(None, description="`*` begins; then next_cursor of the page before. Stable.")
+    min_score: float | None = Field(None, ge=-1, le=1, description="Least similarity (a cosine) of a result.")
     fields: str | None = Field(None, max_length=2_000, description="Payload entries wanted, joined by commas.")
-    fusion: FusionName | None = None
-    boost: float | None = Field(None, ge=0, le=5)
-    diversity: float = Field(0.0, ge=0, le=1)
-    explain: bool = False
-    include_adult: bool = False
+    fusion: FusionName | None = Field(None, description="How the vectors' lists become one.")
+    boost: float | None = Field(None, ge=0, le=5, description="How strongly search_boost_factor counts; 0: not at all.")
+    diversity: float = Field(0.0, ge=0, le=1, description="Unlike results rather than the nearest (MMR); 0: off.")
+    explain: bool = Field(False, description="Say for each result what each vector added to its score.")
+    include_adult: bool = Field(False, description="Show adult titles too.")
     include_related: bool = Field(False, description="Also sequels, prequels and other relatives.")
 
 
 class SimilarVectorQuery(SimilarQuery):
     """Titles alike by one vector."""
 
-    vector: str = Field(description=f"One of {', '.join(SEARCHABLE_VECTORS)}.")
+    vector: str = Field(description="The vector to compare.", json_schema_extra={"enum": [*SEARCHABLE_VECTORS]})
     distance: Literal["cosine", "dot", "euclid"] | None = Field(
         None, description="Adds `distance` to each result in this measure; dense vectors have length 1."
     )
@@ -165,6 +191,7 @@ class QueryInfo(BaseModel):
     boost: float | None = None
     diversity: float | None = None
     sort: SortBody | None = None
+    filters: dict[str, list[dict[str, Any]]] | None = Field(None, description="With `explain`: all that were applied.")
     understood: dict[str, Any] | None = Field(None, description="What was read out of the text, with `expand`.")
     positive: list[str] | None = None
     negative: list[str] | None = None

@@ -91,6 +91,18 @@ def test_an_explanation_names_ranks_similarities_and_words(search: Post) -> None
         assert dense["rank"] == places.get(result["id"])
 
 
+def test_an_explained_answer_shows_the_filters_applied(search: Post) -> None:
+    """The caller's conditions and those that hide titles are all there, by clause."""
+    answer = search(
+        query=QUERY, explain=True, expand=False, filters={"year": {"gte": 2000}, "genres": {"all": ["drama"]}}
+    )
+    assert answer["query_info"]["filters"] == {
+        "must": [{"field": "year", "gte": 2000}, {"field": "genres", "all": ["drama"]}],
+        "should": [],
+        "must_not": [{"field": "adult", "any": [True]}],
+    }
+
+
 def test_rank_fusion_is_qdrants_formula(search: Post) -> None:
     """A title's score is the sum of 1 / (rank / weight + k - 1) over the lists."""
     answer = search(
