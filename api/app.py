@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from flask_openapi3 import Info, OpenAPI
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from api.contract import build_document
 from api.guard.headers import HeaderLane
 from api.guard.hooks import register_guard
 from api.http import register_hooks
@@ -37,7 +38,7 @@ def create_app(services: ApiServices) -> OpenAPI:
     app.register_api(similar.build_blueprint(services.search))
     app.register_api(jobs.build_blueprint(services.jobs, services.hints, services.settings))
     app.register_api(status.build_blueprint(services))
-    pages.register_pages(app, services.search)
+    pages.register_pages(app, services.search, document=build_document(app, is_open=not services.settings.needs_keys))
     app.wsgi_app = _wrap(app.wsgi_app, services)
     return app
 

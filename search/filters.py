@@ -30,9 +30,9 @@ Bound = float | datetime
 CLAUSES: tuple[Clause, ...] = get_args(Clause)
 VALUES_MAX = 100
 CONDITIONS_MAX = 50
-_VALUE_MAX_CHARS = 1_000
+VALUE_MAX_CHARS = 1_000
 # Beyond this a JSON number is no longer the integer that its sender meant.
-_INTEGER_MAX = 2**53
+INTEGER_MAX = 2**53
 _RATINGS: dict[str, str] = {rating.casefold(): rating for rating in get_args(AgeRating)}
 _BOUNDS = ("gt", "gte", "lt", "lte")
 _RANGED = (FieldKind.INTEGER, FieldKind.FLOAT, FieldKind.DATETIME)
@@ -165,11 +165,11 @@ def _parse_value(field: IndexedField, value: Any, where: str) -> Scalar:
             raise InvalidInputError(where, "must be true or false")
         return value
     if field.kind is FieldKind.INTEGER:
-        if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _INTEGER_MAX:
+        if not isinstance(value, int) or isinstance(value, bool) or abs(value) > INTEGER_MAX:
             raise InvalidInputError(where, "must be a whole number")
         return value
-    if not isinstance(value, str) or not value.strip() or len(value) > _VALUE_MAX_CHARS:
-        raise InvalidInputError(where, f"must be a text of 1 to {_VALUE_MAX_CHARS} characters")
+    if not isinstance(value, str) or not value.strip() or len(value) > VALUE_MAX_CHARS:
+        raise InvalidInputError(where, f"must be a text of 1 to {VALUE_MAX_CHARS} characters")
     if fault := find_text_fault(value):
         raise InvalidInputError(where, fault)
     return _fold(field, clean_text(value))
@@ -187,7 +187,7 @@ def _parse_bound(field: IndexedField, value: Any, where: str) -> Bound:
         return _parse_moment(value, where)
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise InvalidInputError(where, "must be a number")
-    if not math.isfinite(value) or abs(value) > _INTEGER_MAX:
+    if not math.isfinite(value) or abs(value) > INTEGER_MAX:
         raise InvalidInputError(where, "is out of range")
     return value
 

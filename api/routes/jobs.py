@@ -31,6 +31,13 @@ _TAG = Tag(name="jobs", description="Import and index")
 _PROBLEMS = {400: Problem, 404: Problem, 409: Problem, 422: Problem, 503: Problem}
 _LONG = ("documents", "ids")
 
+_CREATE = "The job is stored before this returns; workers start on it by themselves. Location names it."
+_LIST = "Jobs in the order of their beginning, the newest first, without their progress."
+_ONE = "Counts by stage and state, titles a second, and how long it may still take."
+_CANCEL = "Ends a job that is not over. What a worker has begun it brings to its end."
+_RETRY = "Gives the dead and open titles of a job that is over a fresh start."
+_DEAD = "Titles, or lines of a file, that a job gave up after several attempts or refused, with the reason."
+
 
 def build_blueprint(jobs: JobRepository, hints: HintSender, settings: Settings) -> Any:
     """The routes under /api/v1/jobs."""
@@ -66,14 +73,21 @@ def build_blueprint(jobs: JobRepository, hints: HintSender, settings: Settings) 
         found = jobs.list_dead_letters(job.id, limit=query.limit, offset=query.offset)
         return _answer({"dead_letters": [_show_dead_letter(letter) for letter in found]})
 
-    blueprint.post("", responses={202: JobResponse}, summary="Start a job")(create)
-    blueprint.get("", responses={200: JobListResponse}, summary="The newest jobs")(list_jobs)
-    blueprint.get("/<job_id>", responses={200: JobResponse}, summary="One job with its progress")(get_job)
-    blueprint.post("/<job_id>/cancel", responses={200: JobResponse}, summary="Stop a job")(cancel)
-    blueprint.post("/<job_id>/retry", responses={202: JobResponse}, summary="Try dead and open titles again")(retry)
-    blueprint.get("/<job_id>/dead-letters", responses={200: DeadLetterListResponse}, summary="What was given up")(
-        dead_letters
+    blueprint.post("", responses={202: JobResponse}, summary="Start a job", description=_CREATE)(create)
+    blueprint.get("", responses={200: JobListResponse}, summary="The newest jobs", description=_LIST)(list_jobs)
+    blueprint.get("/<job_id>", responses={200: JobResponse}, summary="One job with its progress", description=_ONE)(
+        get_job
     )
+    blueprint.post("/<job_id>/cancel", responses={200: JobResponse}, summary="Stop a job", description=_CANCEL)(cancel)
+    blueprint.post(
+        "/<job_id>/retry", responses={202: JobResponse}, summary="Try dead and open titles again", description=_RETRY
+    )(retry)
+    blueprint.get(
+        "/<job_id>/dead-letters",
+        responses={200: DeadLetterListResponse},
+        summary="What was given up",
+        description=_DEAD,
+    )(dead_letters)
     return blueprint
 
 

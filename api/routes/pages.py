@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,9 @@ from typing import Any
 import flask_openapi3_redoc as redoc_package  # type: ignore[import-untyped, unused-ignore]
 import flask_openapi3_swagger as swagger_package  # type: ignore[import-untyped, unused-ignore]
 import orjson
-from flask import Blueprint, Flask, Response, current_app, render_template, request
-from flask_openapi3 import OpenAPI
+from flask import Blueprint, Flask, Response, render_template, request
 
-from api.guard.contract import describe_guard
+from api.conditional import answer_conditionally
 from api.guard.hooks import require
 from api.problems import show_detail
 from core.errors import ServiceError
@@ -33,13 +33,14 @@ _LINKS = {
     "openapi": "/openapi.json",
 }
 _PAGE_LIMIT = 20
+_DOCUMENT_MAX_AGE_S = 300
 _log = Log("api")
 
 
-def register_pages(app: Flask, service: SearchService) -> None:
-    """Add /, /docs, /redoc and /openapi.json."""
+def register_pages(app: Flask, service: SearchService, *, document: Mapping[str, Any]) -> None:
+    """Add /, /docs, /redoc and /openapi.json, which shows the document."""
     app.register_blueprint(_build_front(service))
-    app.register_blueprint(_build_docs())
+    app.register_blueprint(_build_docs(orjson.dumps(document)))
     # Both bring their scripts with them: nothing is loaded from elsewhere. The pages are ours: theirs have scripts
     # in their text, which no page here may.
     for name, package in (("swagger", swagger_package), ("redoc", redoc_package)):
@@ -76,14 +77,12 @@ def _render_page(service: SearchService, query: str) -> str:
     return render_template("search.html", query=query, answer=answer, fault=fault, links=_LINKS, name=NAME)
 
 
-def _build_docs() -> Blueprint:
+def _build_docs(document: bytes) -> Blueprint:
     blueprint = Blueprint("documentation", __name__)
 
     @blueprint.get("/openapi.json")
     def openapi_document() -> Response:
-        app = current_app._get_current_object()  # type: ignore[attr-defined]
-        assert isinstance(app, OpenAPI)
-        return Response(orjson.dumps(describe_guard(app.api_doc)), content_type="application/json")
+        return answer_conditionally(document, max_age_s=_DOCUMENT_MAX_AGE_S)
 
     @blueprint.get("/docs")
     @blueprint.get("/swagger")

@@ -20,6 +20,13 @@ from search.service import SearchService
 _TAG = Tag(name="search", description="Find titles")
 _PROBLEMS = {400: Problem, 409: Problem, 413: Problem, 415: Problem, 422: Problem, 503: Problem}
 
+_SEARCH = (
+    "Titles for a text, in the order of `score`; without `query` a list of what passes the filters. Any language. "
+    "With `Accept: application/x-ndjson` the answer comes line by line and may have 10,000 results."
+)
+_BATCH = "One answer a search, in their order. One that is wrong refuses them all and is named: `queries.3.limit`."
+_TITLE = "The whole document of a title, by its slug or by the id that a provider knows it by."
+
 
 def build_blueprint(service: SearchService) -> Any:
     """The routes under /api/v1/search."""
@@ -40,9 +47,13 @@ def build_blueprint(service: SearchService) -> Any:
         title = service.get_by_id(path.id, include_adult=query.include_adult)
         return answer_conditionally(orjson.dumps(title), max_age_s=MAX_AGE_S)
 
-    blueprint.post("", responses={200: SearchResponse}, summary="Search by text")(search)
-    blueprint.post("/batch", responses={200: BatchResponse}, summary="Many searches at once")(search_batch)
-    blueprint.get("/by-id/<id>", responses={200: TitleResponse, 404: Problem}, summary="One title")(by_id)
+    blueprint.post("", responses={200: SearchResponse}, summary="Search by text", description=_SEARCH)(search)
+    blueprint.post("/batch", responses={200: BatchResponse}, summary="Many searches at once", description=_BATCH)(
+        search_batch
+    )
+    blueprint.get("/by-id/<id>", responses={200: TitleResponse, 404: Problem}, summary="One title", description=_TITLE)(
+        by_id
+    )
     return blueprint
 
 

@@ -21,6 +21,13 @@ from search.service import SearchService
 _TAG = Tag(name="similarity", description="Find titles like titles")
 _PROBLEMS = {400: Problem, 404: Problem, 409: Problem, 413: Problem, 415: Problem, 422: Problem, 503: Problem}
 
+_CONTENT = "What a viewer of this title may like: by story, genres and names, without its sequels and other relatives."
+_VECTOR = "The nearest titles by one of the vectors alone, where wanted with the distance in another measure."
+_MANY = (
+    "`each`: a list for each of up to 100 titles. `combined`: one list of titles that are like the positive ones and "
+    "unlike the negative ones."
+)
+
 
 def build_blueprint(service: SearchService) -> Any:
     """The routes under /api/v1/similarity."""
@@ -53,11 +60,16 @@ def build_blueprint(service: SearchService) -> Any:
         )
         return Response(join_answers([answer.to_bytes() for answer in answers]), content_type="application/json")
 
-    blueprint.get("/anime/<id>", responses={200: SearchResponse}, summary="Titles like a title")(by_content)
-    blueprint.get("/vector/<id>", responses={200: SearchResponse}, summary="Titles alike by one vector")(by_vector)
+    blueprint.get("/anime/<id>", responses={200: SearchResponse}, summary="Titles like a title", description=_CONTENT)(
+        by_content
+    )
+    blueprint.get(
+        "/vector/<id>", responses={200: SearchResponse}, summary="Titles alike by one vector", description=_VECTOR
+    )(by_vector)
     blueprint.post(
         "/batch",
         responses={200: BatchResponse},
         summary="Lists for many titles, or one list for all",
+        description=_MANY,
     )(batch)
     return blueprint

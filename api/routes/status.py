@@ -17,6 +17,10 @@ from storage.vectors.store import CollectionState, VectorStore
 
 _TAG = Tag(name="status", description="Health and numbers")
 
+_LIVE = "Asks nobody. Restart the process if this does not answer."
+_READY = "Each server and worker with what it said. 503 while one that is required is away: send no traffic then."
+_STATS = "Titles, points, hit rates and batch sizes, of this process. Adult titles are not counted."
+
 
 def build_blueprint(services: ApiServices) -> Any:
     """The routes for probes and dashboards."""
@@ -31,12 +35,13 @@ def build_blueprint(services: ApiServices) -> Any:
     def report_stats() -> Response:
         return _count(services)
 
-    blueprint.get("/health/live", responses={200: LiveResponse}, summary="The process answers")(live)
+    blueprint.get("/health/live", responses={200: LiveResponse}, summary="The process answers", description=_LIVE)(live)
     for rule, endpoint in (("/health", "health"), ("/health/ready", "ready"), ("/api/v1/health", "health_v1")):
         blueprint.get(
             rule,
             responses={200: HealthResponse, 503: HealthResponse},
             summary="Everything that a search needs is there",
+            description=_READY,
             operation_id=endpoint,
         )(_named(report_health, endpoint))
     for rule, endpoint in (("/stats", "stats"), ("/api/v1/stats", "stats_v1")):
@@ -44,6 +49,7 @@ def build_blueprint(services: ApiServices) -> Any:
             rule,
             responses={200: StatsResponse, 503: Problem},
             summary="Sizes and counts",
+            description=_STATS,
             operation_id=endpoint,
         )(_named(report_stats, endpoint))
     return blueprint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.schemas.base import LenientQuery, StrictBody
 
@@ -15,6 +15,16 @@ PAGE_MAX = 200
 
 class JobBody(StrictBody):
     """A job: `index` embeds what has changed (or the given ids), `import` takes documents or a file."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"kind": "index"},
+                {"kind": "index", "ids": ["shingeki-no-kyojin", "mal:1"]},
+                {"kind": "import", "documents": [{"title": "Akira", "type": "MOVIE", "year": 1988}]},
+            ]
+        }
+    )
 
     kind: Literal["index", "import"]
     ids: list[Annotated[str, Field(min_length=1, max_length=200)]] | None = Field(
@@ -29,22 +39,24 @@ class JobBody(StrictBody):
 class JobPath(LenientQuery):
     """One job."""
 
-    job_id: str = Field(description="Id of the job.")
+    job_id: str = Field(description="Id of the job.", json_schema_extra={"format": "uuid"})
 
 
 class JobsQuery(LenientQuery):
     """Which jobs to list."""
 
-    limit: int = Field(20, ge=1, le=PAGE_MAX)
-    offset: int = Field(0, ge=0, le=1_000_000)
-    state: Literal["pending", "running", "completed", "failed", "cancelled"] | None = None
+    limit: int = Field(20, ge=1, le=PAGE_MAX, description="Jobs on a page.")
+    offset: int = Field(0, ge=0, le=1_000_000, description="Jobs to pass over.")
+    state: Literal["pending", "running", "completed", "failed", "cancelled"] | None = Field(
+        None, description="Only jobs in this state."
+    )
 
 
 class PageQuery(LenientQuery):
     """Which part of a list."""
 
-    limit: int = Field(100, ge=1, le=PAGE_MAX)
-    offset: int = Field(0, ge=0, le=1_000_000)
+    limit: int = Field(100, ge=1, le=PAGE_MAX, description="Entries on a page.")
+    offset: int = Field(0, ge=0, le=1_000_000, description="Entries to pass over.")
 
 
 class JobProgressResponse(BaseModel):

@@ -40,7 +40,7 @@ def test_the_page_shows_no_address(error: Exception, shown: str) -> None:
     app = Flask("api", root_path=api.__path__[0])
     settings, keys = Settings(_env_file=None), KeyRepository(Database("postgresql+psycopg://x@127.0.0.1:1/x"))
     register_guard(app, Guard(settings, keys=keys, limiter=RateLimiter(settings)))
-    register_pages(app, service)
+    register_pages(app, service, document={})
     page = app.test_client().get("/?q=robot", headers={"Accept": "text/html"}).text
     assert shown in page
     assert "10.0.0.5" not in page
