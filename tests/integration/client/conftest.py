@@ -1,0 +1,116 @@
+"""The API as it is served: gunicorn over the small index of the API's tests, and clients of it."""
+
+from __future__ import annotations
+
+import importlib.util
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from client import Client, ClientError, RetryPolicy
+from core.keys import Role, build_token
+from storage.database.keys import KeyRepository
+from storage.database.session import Database
+
+ROOT = Path(__file__).resolve().parents[3]
+
+# Test folders are no packages, so the fixtures of a neighbour are loaded by the path of its module.
+_NAME = "api_test_fixtures"
+_spec = importlib.util.spec_from_file_location(_NAME, ROOT / "tests" / "integration" / "api" / "conftest.py")
+assert _spec is not None
+assert _spec.loader is not None
+_module = importlib.util.module_from_spec(_spec)
+sys.modules[_NAME] = _module
+_spec.loader.exec_module(_module)
+index, build_env, start_worker, worker = _module.index, _module.build_env, _module.start_worker, _module.worker
+
+StartWeb = Callable[..., AbstractContextManager["Web"]]
+
+
+class Web:
+    """A web process on a port of its own."""
+
+    def __init__(self, env: dict[str, str], port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self._env = env
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start gunicorn as the Procfile does, and return when it answers."""
+        command = [sys.executable, "-m", "gunicorn", "--config", "api/gunicorn_config.py", "api.wsgi:app"]
+        self._process = subprocess.Popen(command, cwd=ROOT, env=self._env)
+        for _ in range(600):
+            assert self._process.poll() is None, "gunicorn ended"
+            try:
+                with Client(self.url, retries=0, timeout_s=2) as client:
+                    client.is_alive()
+                    return
+            except ClientError:
+                time.sleep(0.1)
+        pytest.fail("gunicorn does not answer")
+
+    def stop(self) -> None:
+        """End it and wait for the end."""
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def start_web(build_env: Callable[..., dict[str, str]]) -> StartWeb:
+    """Run a web process for the length of a `with`; keyword arguments are variables of its environment."""
+
+    @contextmanager
+    def start(**more: str) -> Iterator[Web]:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port: int = server.getsockname()[1]
+        values = {"VECTOR_SERVICE_PORT": str(port), "LOG_LEVEL": "ERROR", "QUERY_DEADLINE_S": "10", **more}
+        web = Web(build_env(**values), port)
+        web.start()
+        try:
+            yield web
+        finally:
+            web.stop()
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def web(start_web: StartWeb, worker: None) -> Iterator[Web]:
+    """A web process for the whole module, open to this machine."""
+    with start_web() as running:
+        yield running
+
+
+@pytest.fixture
+def client(web: Web) -> Iterator[Client]:
+    """A client of it."""
+    with Client(web.url) as made:
+        yield made
+
+
+@pytest.fixture
+def add_key(index: Any) -> Iterator[Callable[..., str]]:
+    """Make an API key; its text."""
+    database = Database(index.settings.database_url.get_secret_value())
+
+    def add(role: Role, **values: Any) -> str:
+        key_id, token, secret_hash = build_token()
+        KeyRepository(database).add(key_id, name="test", role=role, secret_hash=secret_hash, **values)
+        return token
+
+    yield add
+    database.close()
+
+
+@pytest.fixture
+def quick_retries() -> RetryPolicy:
+    """Waits as real ones, a little shorter."""
+    return RetryPolicy(retries=8, first_wait_s=0.1, longest_wait_s=1.0)
