@@ -10,6 +10,7 @@ import numpy as np
 from messaging.query_call import SparseRow
 from search.encoding import EncodedQuery
 
+VECTOR_PREFIX = "avs:v:"
 # Dimension, and number of lexical weights; the largest number means that there is no lexical vector.
 _HEADER = struct.Struct("<II")
 _NO_LEXICAL = 0xFFFFFFFF
@@ -18,7 +19,7 @@ _NO_LEXICAL = 0xFFFFFFFF
 def build_vector_key(*, recipes_fingerprint: str, text: str) -> str:
     """The Redis key of a text's vectors; `text` is normalised."""
     digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-    return f"avs:v:{recipes_fingerprint}:{digest}"
+    return f"{VECTOR_PREFIX}{recipes_fingerprint}:{digest}"
 
 
 def pack_query(query: EncodedQuery) -> bytes:
