@@ -94,10 +94,10 @@ def test_an_explanation_names_ranks_similarities_and_words(search: Post) -> None
 def test_an_explained_answer_shows_the_filters_applied(search: Post) -> None:
     """The caller's conditions and those that hide titles are all there, by clause."""
     answer = search(
-        query=QUERY, explain=True, expand=False, filters={"year": {"gte": 2000}, "genres": {"all": ["drama"]}}
+        query=QUERY, explain=True, expand=False, filters={"genres": {"all": ["drama"]}, "year": {"gte": 2000}}
     )
     assert answer["query_info"]["filters"] == {
-        "must": [{"field": "year", "gte": 2000}, {"field": "genres", "all": ["drama"]}],
+        "must": [{"field": "genres", "all": ["drama"]}, {"field": "year", "gte": 2000}],
         "should": [],
         "must_not": [{"field": "adult", "any": [True]}],
     }
