@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 
@@ -64,6 +65,8 @@ def _parse_number(value: str | None) -> float | None:
 
 def _parse_date(value: str | None) -> float | None:
     try:
-        return parsedate_to_datetime(value or "").timestamp()
+        parsed = parsedate_to_datetime(value or "")
     except ValueError:
         return None
+    # A date without a zone would be read as this machine's.
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from client import routes
-from client.problems import TransportError, UnavailableError, WaitTimeoutError
-from client.retrying import RetryPolicy
+from client.problems import ClientError, WaitTimeoutError
+from client.retrying import RetryPolicy, may_pass
 from client.routes import Route
 from client.transport import Call, Transport
 from client.values.jobs import DeadLetter, DeadLetterList, Job, JobList
@@ -82,8 +82,8 @@ class JobsClient:
         while True:
             try:
                 job = self.get(job_id)
-            except (TransportError, UnavailableError):
-                if clock() - last_seen >= patience_s:
+            except ClientError as error:
+                if not may_pass(error) or clock() - last_seen >= patience_s:
                     raise
             else:
                 last_seen = clock()

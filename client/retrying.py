@@ -80,12 +80,18 @@ class RetryPolicy:
         return asked_s + self.rand() * max(0.1 * asked_s, self.first_wait_s)
 
 
+def may_pass(error: ClientError) -> bool:
+    """True if the same request may be answered later: nobody answered, a server was away, or there were too many."""
+    if isinstance(error, ApiError):
+        return isinstance(error, RateLimitedError) or error.status in _AWAY
+    return isinstance(error, TransportError)
+
+
 def _may_repeat(error: ClientError, *, is_repeatable: bool) -> bool:
-    if isinstance(error, RateLimitedError):
-        return True
-    if isinstance(error, TransportError):
-        return not isinstance(error, UnexpectedAnswerError) and (is_repeatable or not error.was_sent)
-    return is_repeatable and isinstance(error, ApiError) and error.status in _AWAY
+    if isinstance(error, UnexpectedAnswerError) or not may_pass(error):
+        return False
+    was_left_undone = isinstance(error, RateLimitedError) or (isinstance(error, TransportError) and not error.was_sent)
+    return is_repeatable or was_left_undone
 
 
 def _describe(error: ClientError) -> str:

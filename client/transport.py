@@ -23,7 +23,8 @@ from client.routes import Route
 AnswerT = TypeVar("AnswerT")
 
 STREAM_TYPE = "application/x-ndjson"
-_JSON_TYPES = "application/json, application/problem+json"
+_JSON_TYPE = "application/json"
+_PROBLEM_TYPE = "application/problem+json"
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 # The service keeps idle connections for 30 s. Ours go first, so that a request never meets one that is just closing.
 _KEEPALIVE_S = 20.0
@@ -128,7 +129,7 @@ class Transport:
         )
 
     def _fetch(self, attempt: _Attempt) -> bytes:
-        request, kept = self._build_request(attempt, accept=_JSON_TYPES)
+        request, kept = self._build_request(attempt, accept=f"{_JSON_TYPE}, {_PROBLEM_TYPE}")
         left_s = attempt.deadline - self._policy.clock()
         request.extensions["timeout"] = self._limit(min(self._timeout_s + attempt.call.extra_s, left_s))
         with closing(self._send(request, attempt)) as response:
@@ -136,14 +137,14 @@ class Transport:
         self._record(response, attempt, is_from_memory=kept is not None and response.status_code == _NOT_MODIFIED)
         if kept is not None and response.status_code == _NOT_MODIFIED:
             return kept.body
-        if not response.is_success and response.status_code not in attempt.call.accepted:
+        if not response.is_success and not _is_accepted(response, attempt.call):
             raise build_error(response.status_code, response.headers, body)
         if self._etags is not None and request.method == "GET":
             self._etags.keep(str(request.url), etag=response.headers.get("etag"), body=body)
         return body
 
     def _open(self, attempt: _Attempt) -> httpx.Response:
-        request, _ = self._build_request(attempt, accept=f"{STREAM_TYPE}, application/problem+json")
+        request, _ = self._build_request(attempt, accept=f"{STREAM_TYPE}, {_PROBLEM_TYPE}")
         request.extensions["timeout"] = self._limit(self._timeout_s)
         response = self._send(request, attempt)
         self._record(response, attempt)
@@ -206,6 +207,11 @@ def as_transport_errors(name: str) -> Iterator[None]:
     except httpx.RequestError as error:
         reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         raise TransportError(f"{name}: {reason}", was_sent=not isinstance(error, _NEVER_SENT)) from error
+
+
+def _is_accepted(response: httpx.Response, call: Call) -> bool:
+    """A problem document, or a proxy's page, of the same status is not the value."""
+    return response.status_code in call.accepted and response.headers.get("content-type", "").startswith(_JSON_TYPE)
 
 
 def _build_request_id() -> str:

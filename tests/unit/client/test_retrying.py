@@ -27,7 +27,8 @@ JOB = {"id": "1", "kind": "index", "state": "pending", "created_at": "2026-11-21
 def refuse(status: int, **headers: str) -> httpx.Response:
     """A problem document with this status."""
     body = {"type": "urn:avs:problem:x", "title": "t", "status": status, "detail": "d", "request_id": "r"}
-    return httpx.Response(status, json=body, headers={name.replace("_", "-"): v for name, v in headers.items()})
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx.Response(status, json=body, headers={"Content-Type": "application/problem+json", **given})
 
 
 def test_a_server_that_is_away_for_a_moment_is_not_noticed(client: Client, service: Any, time: Any) -> None:
@@ -68,6 +69,7 @@ def test_waits_are_bounded_and_spread(service: Any, time: Any, build_client: Cal
         ({"retry_after": "0"}, 0.0),
         # The service's clock is an hour off: only the difference counts.
         ({"retry_after": "Sat, 21 Nov 2026 10:00:09 GMT", "date": "Sat, 21 Nov 2026 10:00:00 GMT"}, 9.0),
+        ({"retry_after": "Sat, 21 Nov 2026 10:00:09 -0000", "date": "Sat, 21 Nov 2026 10:00:00 GMT"}, 9.0),
         ({"retry_after": "Sat, 21 Nov 2026 09:00:00 GMT", "date": "Sat, 21 Nov 2026 10:00:00 GMT"}, 0.0),
     ],
 )
@@ -200,6 +202,15 @@ def test_an_unhealthy_service_is_a_report(client: Client, service: Any) -> None:
     assert not health.is_ready
     assert health.checks["qdrant"].reason == "qdrant does not answer"
     assert len(service.requests) == 1
+
+
+@pytest.mark.parametrize("reply", [refuse(503), httpx.Response(503, html="<h1>Back soon</h1>")])
+def test_a_refusal_on_the_way_is_no_health_report(client: Client, service: Any, reply: httpx.Response) -> None:
+    """A proxy's page and a problem document of the same status are errors, and asked for again."""
+    service.replies = [reply]
+    with pytest.raises(UnavailableError):
+        client.get_health()
+    assert len(service.requests) == 4
 
 
 def test_retries_are_logged(client: Client, service: Any, caplog: pytest.LogCaptureFixture) -> None:

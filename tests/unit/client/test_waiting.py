@@ -40,7 +40,9 @@ def test_waiting_ends_when_the_caller_says(client: Client, service: Any, time: A
     assert {request.method for request in service.requests} == {"GET"}
 
 
-@pytest.mark.parametrize("fault", [httpx.ConnectError("refused"), httpx.Response(503, json={})])
+@pytest.mark.parametrize(
+    "fault", [httpx.ConnectError("refused"), *(httpx.Response(status, json={}) for status in (429, 502, 503))]
+)
 def test_a_service_that_is_away_for_a_while_is_waited_for(client: Client, service: Any, fault: Any) -> None:
     """Longer than a request is tried again: a job outlives a restart of the web process."""
     service.replies = [show("running"), *[fault] * 30, show("completed")]
