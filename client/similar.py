@@ -17,8 +17,7 @@ from client.values.search import BatchAnswer, SearchAnswer, SearchResult
 class SimilarCalls:
     """What `Client` can ask about titles. A title is named by its slug or as `provider:id`."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    _transport: Transport
 
     def similar(self, title_id: str, **options: Unpack[SimilarOptions]) -> SearchAnswer:
         """A page of titles like a title. Raises NotFoundError.

@@ -85,6 +85,7 @@ def test_a_key_that_cannot_be_sent_is_refused_unread(key: str) -> None:
         "",
         "http://service:99999999",
         "http://service:0",
+        "http://service/\x00",
         "http://me:hunter2@service",
         "http://service/?key=hunter2",
         "http://service/#hunter2",
