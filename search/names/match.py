@@ -5,16 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+SuggestionKind = Literal["exact", "prefix", "word", "fuzzy"]
+
 
 @dataclass(frozen=True, slots=True)
 class NameMatch:
-    """A title that a text names. `name` as stored; `similarity` is 1 when both are equal after folding."""
+    """A title that a text names.
+
+    `name` as stored; `similarity` is 1 when both are equal after folding. A synonym may be anything that somebody once
+    called the title.
+    """
 
     slug: str
     name: str
     similarity: float
     kind: Literal["exact", "fuzzy"]
     adult: bool
+    is_synonym: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,4 +33,4 @@ class Suggestion:
     matched: str
     type: str
     year: int | None
-    kind: Literal["exact", "prefix", "word", "fuzzy"]
+    kind: SuggestionKind
