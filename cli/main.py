@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "index": ("cli.indexing", "Embed and index what has changed."),
     "jobs": ("cli.jobs", "Show jobs, their progress and dead letters."),
     "search": ("cli.searching", "Search by meaning."),
+    "similar": ("cli.similar", "Find titles like titles."),
     "cache": ("cli.caching", "Show what is asked most and how often it was kept; clear it."),
     "keys": ("cli.keys", "Create, list and revoke API keys."),
     "demo": ("cli.demo", "Run the whole main job on the sample catalogue."),

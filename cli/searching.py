@@ -26,6 +26,7 @@ _SPARE_S = 25.0
 _SYNOPSIS_CHARS = 500
 _RANGED = (FieldKind.INTEGER, FieldKind.FLOAT, FieldKind.DATETIME)
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,10})?")
+SEARCH_PATH = "/api/v1/search"
 _HEADERS = {"Content-Type": "application/json"}
 
 
@@ -55,25 +56,32 @@ def search(
         body["filters"] = parse_filters(filters)
     if min_score is not None:
         body["min_score"] = min_score
+    show_answer(ask_running_service(SEARCH_PATH, body), as_json=as_json)
+    return Exit.OK
+
+
+def ask_running_service(path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The answer of the API that the settings name."""
     settings = get_settings()
     timeout_s = settings.query_deadline_s + _SPARE_S
-    answer = request_search(_get_address(settings), body, timeout_s=timeout_s, key=settings.avs_api_key)
+    return request_search(_get_address(settings), body, timeout_s=timeout_s, key=settings.avs_api_key, path=path)
+
+
+def show_answer(answer: dict[str, Any], *, as_json: bool) -> None:
+    """Print a page of results, for people or for programs."""
     if as_json:
         click.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2))
     else:
         Console().print(build_table(answer), _describe(answer))
-    return Exit.OK
 
 
 def request_search(
-    address: str, body: dict[str, Any], *, timeout_s: float, key: SecretStr | None = None
+    address: str, body: dict[str, Any], *, timeout_s: float, key: SecretStr | None = None, path: str = SEARCH_PATH
 ) -> dict[str, Any]:
     """The answer of the API at `address` (http://host:port). Raises the error that its problem document stands for."""
     headers = _HEADERS if key is None else {**_HEADERS, "Authorization": f"Bearer {key.get_secret_value()}"}
     try:
-        response = httpx.post(
-            f"{address}/api/v1/search", content=orjson.dumps(body), timeout=timeout_s, headers=headers
-        )
+        response = httpx.post(f"{address}{path}", content=orjson.dumps(body), timeout=timeout_s, headers=headers)
     except httpx.HTTPError as error:
         raise DependencyUnavailableError("api", f"{address} does not answer; start it with `avs up`") from error
     answer: dict[str, Any] = _read(response)
@@ -93,7 +101,10 @@ def build_error(problem: dict[str, Any]) -> ServiceError:
     if status == httpx.codes.SERVICE_UNAVAILABLE:
         return DependencyUnavailableError(str(problem.get("dependency", "api")), detail)
     if status == httpx.codes.NOT_FOUND:
-        return NotFoundError("title", detail)
+        error = NotFoundError("title", detail)
+        # The API has made a sentence of it already.
+        error.args = (detail,)
+        return error
     if status == httpx.codes.UNAUTHORIZED:
         return UnauthorizedError(f"the API needs a key: set AVS_API_KEY ({detail})")
     if "field" in problem:
