@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+
+import orjson
 
 from core.settings import Settings
 from search.answers import AnswerKey
@@ -15,6 +18,7 @@ from search.live import LiveIndex
 from search.memory import Memory
 from search.plan import SearchPlan
 from search.query_vectors import QueryVectors, choose_text_vectors
+from search.questions import Question
 from search.rank import Ranked, Ranking
 from search.retrieve import Hit, Page, Retriever, build_payload_memory
 from search.steps import run_steps, run_together
@@ -86,11 +90,15 @@ class Executor:
         return replace(page, total_found=self._backend.count(live, plan), total_is_exact=True)
 
 
-def build_answer_key(plan: SearchPlan, live: LiveIndex) -> AnswerKey:
-    """What the answer to a plan depends on; the text's vectors are kept beside it."""
-    fingerprint = live.recipes.fingerprint
+def build_answer_key(question: Question, live: LiveIndex) -> AnswerKey:
+    """What the answer to a question depends on: its plan, and what is shown of the words that led to it.
+
+    The text's vectors are kept beside it.
+    """
+    plan, fingerprint = question.plan, live.recipes.fingerprint
     beside = None if plan.text is None else build_vector_key(recipes_fingerprint=fingerprint, text=plan.text)
-    return AnswerKey(scope=live.scope, state=live.state, question=plan.fingerprint, beside=beside)
+    shown = hashlib.blake2b(orjson.dumps(question.shown), digest_size=8).hexdigest() if question.shown else ""
+    return AnswerKey(scope=live.scope, state=live.state, question=plan.fingerprint + shown, beside=beside)
 
 
 def read_query(data: bytes | None, live: LiveIndex) -> EncodedQuery | None:

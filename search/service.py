@@ -93,7 +93,7 @@ class SearchService:
         question = self._questions.build(request)
         live = self._backend.get_live()
         make = self._build_make(question, live, {}, [])
-        self._kept.refill(build_answer_key(question.plan, live), make, lives=self._lives)
+        self._kept.refill(build_answer_key(question, live), make, lives=self._lives)
 
     def search_batch(self, requests: Sequence[Request], *, field: str = "queries") -> list[SearchAnswer]:
         """Answer many searches together, all or none; `field` is where they stand in the caller's body."""
@@ -158,7 +158,7 @@ class SearchService:
         took_ms: dict[str, float] = {}
         made_from: list[Source] = []
         make = self._build_make(question, live, took_ms, made_from)
-        key = build_answer_key(question.plan, live)
+        key = build_answer_key(question, live)
         fetched = self._kept.fetch(key, make, lives=self._lives, timeout_s=self._wait_s)
         source = _SOURCES.get(fetched.state) or made_from[0]
         if source in ("result", "stale"):

@@ -32,7 +32,7 @@ class TogetherSearch:
             raise InvalidInputError(field, f"ask for {wanted} results together, at most {RESULTS_MAX} are allowed")
         questions = [self._build_nth(index, request, field) for index, request in enumerate(requests)]
         live = self._executor.get_live()
-        keys = [build_answer_key(question.plan, live) for question in questions]
+        keys = [build_answer_key(question, live) for question in questions]
         known = self._kept.load_many(keys, lives=self._lives)
         queries = [read_query(beside, live) for _, beside in known]
         missing = [place for place, (body, _) in enumerate(known) if body is None]
