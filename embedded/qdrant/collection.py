@@ -202,6 +202,14 @@ class Collection:
                 self._flushed_operation = self._operation
                 self._shard.engine.flush()
 
+    def copy_to(self, folder: Path) -> Entry:
+        """Copy the shard into the folder with writes held, and return the entry that belongs to the copy."""
+        with self._write_lock:
+            self._check_in_service()
+            self._shard.engine.flush()
+            shutil.copytree(self._shard.path, folder / self._shard.path.name)
+            return self.entry
+
     # Building
 
     def begin_build(self) -> Path:

@@ -7,11 +7,13 @@ no event loop to hand over to, which halves the server's own time per query.
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import socketserver
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import httptools
@@ -21,8 +23,8 @@ MAX_BODY_BYTES = 64 << 20
 _RECEIVE_BYTES = 1 << 18
 _REASONS = {int(status): status.phrase for status in HTTPStatus}
 
-Answer = tuple[int, bytes, bytes]
-"""Status, content type, body."""
+Answer = tuple[int, bytes, bytes | Path]
+"""Status, content type, body: bytes, or a file that is sent as it is."""
 Handler = Callable[[str, str, bytes], Answer]
 """(method, target with query string, body) -> answer."""
 
@@ -96,18 +98,17 @@ class _Connection(socketserver.BaseRequestHandler):
         try:
             request.parser.feed_data(data)
         except httptools.HttpParserError as error:
-            connection.sendall(_render(self.server.refuse(400, f"malformed HTTP: {error}"), keep_alive=False))
+            _send(connection, self.server.refuse(400, f"malformed HTTP: {error}"), keep_alive=False)
             return False
         if request.refusal:
-            connection.sendall(_render(self.server.refuse(*request.refusal), keep_alive=False))
+            _send(connection, self.server.refuse(*request.refusal), keep_alive=False)
             return False
         for method, target, body, keep_alive in request.complete:
             if not self.server.busy.begin():
-                connection.sendall(_render(self.server.refuse(503, "the server is stopping"), keep_alive=False))
+                _send(connection, self.server.refuse(503, "the server is stopping"), keep_alive=False)
                 return False
             try:
-                answer = self.server.handle(method, target, body)
-                connection.sendall(_render(answer, keep_alive=keep_alive))
+                _send(connection, self.server.handle(method, target, body), keep_alive=keep_alive)
             finally:
                 self.server.busy.end()
             if not keep_alive:
@@ -116,15 +117,24 @@ class _Connection(socketserver.BaseRequestHandler):
         return True
 
 
-def _render(answer: Answer, *, keep_alive: bool) -> bytes:
+def _send(connection: socket.socket, answer: Answer, *, keep_alive: bool) -> None:
     status, content_type, body = answer
-    return b"HTTP/1.1 %d %s\r\ncontent-type: %s\r\ncontent-length: %d\r\nconnection: %s\r\n\r\n%s" % (
+    if isinstance(body, bytes):
+        connection.sendall(_render_head(status, content_type, len(body), keep_alive=keep_alive) + body)
+        return
+    with body.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        connection.sendall(_render_head(status, content_type, size, keep_alive=keep_alive))
+        connection.sendfile(file)
+
+
+def _render_head(status: int, content_type: bytes, size: int, *, keep_alive: bool) -> bytes:
+    return b"HTTP/1.1 %d %s\r\ncontent-type: %s\r\ncontent-length: %d\r\nconnection: %s\r\n\r\n" % (
         status,
         _REASONS[status].encode(),
         content_type,
-        len(body),
+        size,
         b"keep-alive" if keep_alive else b"close",
-        body,
     )
 
 

@@ -26,6 +26,11 @@ class Entry:
     indexes: Json = field(default_factory=dict)
     indexed_points: int = 0
 
+    @property
+    def description(self) -> Json:
+        """What the collection is, wherever its files lie."""
+        return {"config": self.config, "indexes": self.indexes, "indexed_points": self.indexed_points}
+
 
 @dataclass(frozen=True)
 class State:

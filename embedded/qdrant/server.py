@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
@@ -30,6 +31,7 @@ from embedded.qdrant.errors import (
     engine_errors,
 )
 from embedded.qdrant.http import Answer
+from embedded.qdrant.snapshots import Snapshots
 from embedded.qdrant.store import Store
 
 log = logging.getLogger(__name__)
@@ -43,7 +45,7 @@ UNSERVED = {
     "points/search": "the old search endpoints: use points/query",
     "points/recommend": "the old recommend endpoints: use points/query",
     "points/discover": "the old discover endpoints: use points/query",
-    "snapshots": "snapshots",
+    "snapshots/upload": "uploading snapshots: use snapshots/recover",
     "shards": "shard keys",
     "cluster": "clusters",
     "vectors": "adding and removing named vectors",
@@ -51,7 +53,7 @@ UNSERVED = {
 }
 UNSERVED_ROOTS = {
     "cluster": "clusters",
-    "snapshots": "snapshots",
+    "snapshots": "snapshots of the whole server: take one of each collection",
     "telemetry": "telemetry",
     "metrics": "metrics",
     "quotas": "quotas",
@@ -67,6 +69,7 @@ class App:
 
     def __init__(self, store: Store, caretaker: Caretaker) -> None:
         self._store = store
+        self._snapshots = snapshots = Snapshots(store)
         self._caretaker = caretaker
         self._started = time.monotonic()
         write = self._writer
@@ -93,6 +96,9 @@ class App:
             ("POST", "points/query"): self._query,
             ("POST", "points/query/batch"): self._query_batch,
             ("POST", "facet"): self._facet,
+            ("GET", "snapshots"): lambda name, _body, _query: snapshots.list(name),
+            ("POST", "snapshots"): lambda name, _body, _query: snapshots.create(name),
+            ("PUT", "snapshots/recover"): lambda name, body, _query: snapshots.recover(name, body),
         }
 
     def handle(self, method: str, target: str, body: bytes) -> Answer:
@@ -103,6 +109,8 @@ class App:
             result = self._dispatch(method, path, body, parse_qs(query) if query else {})
             if isinstance(result, str):
                 return 200, b"text/plain", result.encode()
+            if isinstance(result, Path):
+                return 200, b"application/octet-stream", result
             return 200, JSON_TYPE, _envelope(result, "ok", started)
         except ApiError as error:
             return error.status, JSON_TYPE, _envelope(None, {"error": str(error)}, started)
@@ -149,6 +157,8 @@ class App:
         if method == "DELETE" and head == "index" and tail:
             collection = self._store.get(name)
             return _done(collection.delete_index(unquote(tail)), query)
+        if head == "snapshots" and tail and tail != "upload":
+            return self._one_snapshot(method, name, unquote(tail))
         for prefix, what in UNSERVED.items():
             if rest == prefix or rest.startswith(prefix + "/"):
                 raise NotServedError(what)
@@ -157,6 +167,14 @@ class App:
         if method == "GET" and head == "points" and tail and "/" not in tail:
             return self._retrieve_one(name, unquote(tail))
         raise NotFoundError(f"Not found: no route collections/{name}/{rest}")
+
+    def _one_snapshot(self, method: str, name: str, snapshot: str) -> Any:
+        match method:
+            case "GET":
+                return self._snapshots.find(name, snapshot)
+            case "DELETE":
+                return self._snapshots.delete(name, snapshot)
+        raise MethodNotAllowedError(f"{method} snapshots/{snapshot}")
 
     # Collections
 

@@ -73,6 +73,11 @@ class Store:
     # Looking up
 
     @property
+    def path(self) -> Path:
+        """Where everything lies."""
+        return self._path
+
+    @property
     def names(self) -> list[str]:
         """The names of all collections."""
         return sorted(self._open)
@@ -122,6 +127,24 @@ class Store:
             collection = self._load(name, entry)
             self._commit(replace(self._state, collections={**self._state.collections, name: entry}))
             self._open = {**self._open, name: collection}
+
+    def install(self, name: str, shard: Path, description: Json) -> None:
+        """Take a shard's files into service as this collection, in place of what it held; aliases stay."""
+        _check_name(name)
+        entry = Entry(directory=uuid.uuid4().hex, shard=_FIRST_SHARD, **description)
+        directory = self._path / "collections" / entry.directory
+        directory.mkdir()
+        shutil.move(shard, directory / _FIRST_SHARD)
+        with self._lock:
+            if name in self._state.aliases:
+                raise ConflictError(f"Wrong input: Alias `{name}` already exists!")
+            with engine_errors:
+                collection = self._load(name, entry)
+            self._commit(replace(self._state, collections={**self._state.collections, name: entry}))
+            before = self._open.get(name)
+            self._open = {**self._open, name: collection}
+        if before is not None:
+            before.retire(remove=True)
 
     def delete(self, name: str) -> bool:
         """Delete a collection with its aliases; false if there is none of that name."""
