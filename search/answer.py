@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import orjson
 
-from search.filters import CLAUSES, AllOf, Condition, FilterSpec, Match
+from search.filters import CLAUSES, AllOf, AnyOf, Condition, FilterSpec, Match
 from search.plan import SearchPlan
 from search.retrieve import Page
 
@@ -73,6 +73,8 @@ def show_filters(spec: FilterSpec) -> dict[str, list[dict[str, Any]]]:
 def _show_condition(condition: Condition) -> dict[str, Any]:
     if isinstance(condition, AllOf):
         return {"field": condition.conditions[0].path, "all": [one.values[0] for one in condition.conditions]}
+    if isinstance(condition, AnyOf):
+        return {"one_of": [_show_condition(one) for one in condition.conditions]}
     if isinstance(condition, Match):
         return {"field": condition.path, "any": list(condition.values)}
     bounds = {name: getattr(condition, name) for name in ("gt", "gte", "lt", "lte")}

@@ -64,7 +64,14 @@ class AllOf:
     conditions: tuple[Match, ...]
 
 
-Condition = Match | Range | AllOf
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """At least one of the conditions holds: catalogues differ in the field that says a thing."""
+
+    conditions: tuple[Match, ...]
+
+
+Condition = Match | Range | AllOf | AnyOf
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from core.text import find_text_fault, normalise_query
 from search import ranking
 from search.checks import check_boost, check_diversity, check_fields, check_min_score, check_page, check_sort
 from search.choosing import choose_fusion, choose_vectors
-from search.filters import AllOf, Condition, FilterSpec, parse_filters
+from search.filters import AllOf, AnyOf, Condition, FilterSpec, parse_filters
 from search.plan import Boost, Pin, PlannedVector, Reference, SearchPlan
 from search.request import Order, ResultOptions, SearchRequest, SimilarRequest
 from search.understanding.understood import Understood
@@ -150,4 +150,4 @@ def _add_understood(given: FilterSpec, understood: Understood) -> FilterSpec:
 
 
 def _get_path(condition: Condition) -> str:
-    return condition.conditions[0].path if isinstance(condition, AllOf) else condition.path
+    return condition.conditions[0].path if isinstance(condition, AllOf | AnyOf) else condition.path

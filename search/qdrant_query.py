@@ -19,7 +19,7 @@ from qdrant_client import models
 from core.fields import HIDDEN_PAYLOAD
 from core.vectors import Priority
 from messaging.query_call import SparseRow
-from search.filters import AllOf, Condition, FilterSpec, Match, Range
+from search.filters import AllOf, AnyOf, Condition, FilterSpec, Match, Range
 from search.plan import Fusion, PlannedVector, SearchPlan
 from search.ranking import PIN_SCORE, SPARSE_HALF
 
@@ -250,6 +250,8 @@ def _build_linear_term(place: int, vector: PlannedVector) -> models.Expression:
 def _build_condition(condition: Condition) -> models.Condition:
     if isinstance(condition, AllOf):
         return models.Filter(must=[_build_condition(inner) for inner in condition.conditions])
+    if isinstance(condition, AnyOf):
+        return models.Filter(should=[_build_condition(inner) for inner in condition.conditions])
     if isinstance(condition, Range):
         return models.FieldCondition(key=condition.path, range=_build_range(condition))
     return models.FieldCondition(key=condition.path, match=_build_match(condition))
