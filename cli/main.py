@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "similar": ("cli.similar", "Find titles like titles."),
     "cache": ("cli.caching", "Show what is asked most and how often it was kept; clear it."),
     "keys": ("cli.keys", "Create, list and revoke API keys."),
+    "eval": ("cli.evaluation", "Measure what searches find, against gold sets."),
     "demo": ("cli.demo", "Run the whole main job on the sample catalogue."),
 }
 

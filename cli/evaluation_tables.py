@@ -1,0 +1,93 @@
+"""The reports of `avs eval` for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from evaluation.memory import MemoryPlan
+from evaluation.recall import RecallOfVector
+from evaluation.report import Section
+from evaluation.search_quality import SearchReport
+from evaluation.similar_quality import DECIDED_BY, HALVES, SimilarReport
+
+
+def build_search_tables(report: SearchReport) -> list[Any]:
+    """A table a group of queries, and success@1 by kind."""
+    kinds = _new_table("success@1 by kind of query", "kind", next(iter(report.kinds.values()), {}))
+    for kind, methods in report.kinds.items():
+        kinds.add_row(kind, *(f"{value:.3f}" for value in methods.values()))
+    return [*map(_build_section, report.sections), kinds]
+
+
+def build_similar_tables(report: SimilarReport) -> list[Any]:
+    """A table a half, and what we gain."""
+    gain = f"{report.gain:+.1%} in {DECIDED_BY} over the best of the others, on the half {HALVES[1]}"
+    return [*map(_build_section, report.sections), f"default: {gain}"]
+
+
+def build_recall_tables(
+    found: Sequence[RecallOfVector], plans: Sequence[MemoryPlan], files: Mapping[str, Mapping[str, float]]
+) -> list[Any]:
+    """Recall by vector, and bytes a title."""
+    recall = _new_table(
+        "recall@10 against exact search", "vector", ("priority", "points", "by stored", "by text", "worst")
+    )
+    for one in found:
+        figures = (f"{value:.4f}" for value in (one.by_stored, one.by_text, one.worst))
+        recall.add_row(one.name, one.priority.value, str(one.points), *figures)
+    memory = _new_table(
+        "bytes a title, all text vectors", "", ("resident", "float32", "saved", "graphs", "resident, a million titles")
+    )
+    for plan in plans:
+        graphs = "not seen" if plan.graphs is None else f"{plan.graphs:,.0f}"
+        memory.add_row(
+            f"{plan.dimension} dimensions",
+            f"{plan.resident:,}",
+            f"{plan.float32:,}",
+            f"{plan.saved:.1%}",
+            graphs,
+            f"{plan.resident / 1e3:.2f} GB",
+        )
+    return [recall, memory, _describe_files(files)]
+
+
+def _describe_files(files: Mapping[str, Mapping[str, float]]) -> str:
+    if not files:
+        return "The files of the collection are not on this machine: computed from the settings alone."
+    total = {part: sum(one[part] for one in files.values()) for part in ("quantized", "graph")}
+    return f"Seen on disk, bytes a title: {total['quantized']:,.0f} quantized, {total['graph']:,.0f} graphs."
+
+
+def _build_section(section: Section) -> Table:
+    metrics = list(next(iter(section.means.values())))
+    title = f"{section.name}: {section.queries} queries"
+    table = _new_table(title, "method", [*metrics, f"against {section.best_single}"])
+    for method, means in section.means.items():
+        marked = f"{method} *" if method == section.best_single else method
+        table.add_row(marked, *(f"{means[metric]:.3f}" for metric in metrics), _describe_tests(section, method))
+    return table
+
+
+def _describe_tests(section: Section, method: str) -> str:
+    """The first metric decides nothing by itself, so each is told: its difference, and p where it may be chance."""
+    tests = section.tests.get(method, {})
+    return "\n".join(
+        f"{metric} {test.difference:+.3f} (p {_show_p(test.p_randomisation)}, t {_show_p(test.p_paired_t)})"
+        for metric, test in tests.items()
+    )
+
+
+def _show_p(value: float) -> str:
+    return "< .001" if value < 0.001 else f"{value:.3f}"
+
+
+def _new_table(title: str, first: str, others: Sequence[str] | Mapping[str, Any]) -> Table:
+    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", show_edge=False)
+    table.add_column(first, no_wrap=True)
+    for name in others:
+        table.add_column(name, justify="right")
+    return table

@@ -1,0 +1,48 @@
+"""Putting many requests to the real search service, a group at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import orjson
+
+from search.answer import SearchAnswer
+from search.request import SearchRequest, SimilarRequest
+
+Request = SearchRequest | SimilarRequest
+# Requests in one call: enough to embed and search together, few enough for a server's ordinary time limit.
+_TOGETHER = 32
+# Told how many more requests are answered.
+Progress = Callable[[int], None]
+
+
+class Searcher(Protocol):
+    """What is evaluated: the service that the API calls."""
+
+    def search_batch(self, requests: Sequence[Request]) -> list[SearchAnswer]:
+        """Raises the errors of `core.errors`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """The answer to one request: slugs and their scores, best first."""
+
+    slugs: tuple[str, ...]
+    scores: tuple[float, ...]
+
+
+def ask_all(searcher: Searcher, requests: Sequence[Request], *, progress: Progress) -> list[Ranked]:
+    """The answers in the order of the requests."""
+    answers: list[Ranked] = []
+    for start in range(0, len(requests), _TOGETHER):
+        group = requests[start : start + _TOGETHER]
+        answers += map(_read, searcher.search_batch(group))
+        progress(len(group))
+    return answers
+
+
+def _read(answer: SearchAnswer) -> Ranked:
+    results = orjson.loads(answer.to_bytes())["results"]
+    return Ranked(tuple(result["id"] for result in results), tuple(float(result["score"]) for result in results))
