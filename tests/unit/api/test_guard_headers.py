@@ -94,6 +94,8 @@ def test_tls_is_announced_only_behind_a_proxy_that_is_trusted(new_client: Callab
     behind = new_client(trusted_proxies=1)
     assert "max-age" in behind.get("/health/live", headers=sent).headers["Strict-Transport-Security"]
     assert "Strict-Transport-Security" not in behind.get("/health/live").headers
+    # gunicorn believes a caller from this machine; we don't.
+    assert "Strict-Transport-Security" not in new_client().get("/health/live", base_url="https://localhost").headers
 
 
 def test_an_origin_that_is_named_may_read(new_client: Callable[..., Client]) -> None:
