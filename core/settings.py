@@ -142,6 +142,19 @@ class Settings(BaseSettings):
     lease_s: int = Field(300, ge=5, description="A worker that says nothing for this long loses its rows.")
     max_attempts: int = Field(3, ge=1, le=20, description="After so many failures a title goes to the dead letters.")
     reconcile_every_s: int = Field(30, ge=1, description="How often lost tasks are looked for.")
+    generations_kept: int = Field(
+        1, ge=0, le=20, description="Retired generations kept to roll back to; older ones are dropped."
+    )
+    reindex_min_recall: float = Field(
+        0.95, ge=0, le=1, description="Least recall@10 of the graphs of a reindexed generation against exact search."
+    )
+    reindex_min_overlap: float = Field(
+        0.9, ge=0, le=1, description="Least share of exact top-10 results that old and new generation have in common."
+    )
+    reindex_samples: int = Field(20, ge=1, le=500, description="Titles sampled for each vector by these two checks.")
+    reindex_gold_path: Path | None = Field(
+        None, description="JSONL of {query, expected: [ids]} that a reindexed generation must answer as well as before."
+    )
     token_budget: int = Field(8_192, ge=64, description="Padded tokens in one encoder batch.")
     passage_max_tokens: int = Field(0, ge=0, description="Passages are cut here; 0: the encoder's own limit.")
 

@@ -34,11 +34,16 @@ class GenerationService:
         """The generation of these recipes and this layout, with its collection; made if there is none.
 
         The first generation of all goes live at once, since there is nothing better to search in. If these are the
-        recipes of the live one, an attempt at others on which no job got on for `idle_s` seconds is given up.
+        recipes of the live one, an attempt at others on which no job got on for `idle_s` seconds is given up. A
+        generation of these recipes that a person has withdrawn is returned, retired: nothing is made in its place.
         """
         generation, is_new = self._generations.find_or_create(self._alias, recipes, layout=layout)
         if is_new:
             _log.info(Event.GENERATION_CREATED, collection=generation.collection, encoder=recipes.text.encoder)
+        if generation.state is GenerationState.RETIRED:
+            # Rolled back by a person: neither filled nor followed by another until a generation is swapped to by hand.
+            _log.warning(Event.GENERATION_WITHDRAWN, collection=generation.collection, encoder=recipes.text.encoder)
+            return generation
         self.ensure_collection(generation)
         if self._generations.get_live(self._alias) is None:
             self.go_live(generation)
@@ -52,24 +57,35 @@ class GenerationService:
             self._generations.retire_abandoned(self._alias, idle_s=idle_s)
 
     def get_target(self, preferred: str | None = None) -> Generation:
-        """Where a job writes to: where it began (`preferred`) until that is retired, else the newest generation."""
-        usable = [one for one in self._generations.list_all(self._alias) if one.state is not GenerationState.RETIRED]
-        if not usable:
+        """Where a job writes to: where it began (`preferred`) until that is retired, else the newest generation.
+
+        One that another job fills alone is not chosen.
+        """
+        usable = [one for one in self._generations.list_all(self._alias) if one.is_in_use]
+        began = next((one for one in usable if one.collection == preferred), None)
+        shared = next((one for one in usable if one.is_shared), None)
+        if (target := began or shared) is None:
             raise NoGenerationError("no embedding worker has started yet", retry_after_s=5)
-        return next((one for one in usable if one.collection == preferred), usable[0])
+        return target
+
+    def get(self, collection: str) -> Generation | None:
+        """The generation of this name, None if there is none."""
+        return next((one for one in self._generations.list_all(self._alias) if one.collection == collection), None)
+
+    def get_live(self) -> Generation | None:
+        """The generation that searches are answered from."""
+        return self._generations.get_live(self._alias)
 
     def is_made_by(self, collection: str, recipes: RecipeSet, *, layout: str) -> bool:
         """True if the collection is one of ours, in use, and holds vectors of these recipes in this layout."""
-        return any(
-            one.collection == collection and one.fits(recipes, layout)
-            for one in self._generations.list_all(self._alias)
-            if one.state is not GenerationState.RETIRED
-        )
+        found = self.get(collection)
+        return found is not None and found.is_in_use and found.fits(recipes, layout)
 
     def go_live(self, generation: Generation) -> None:
         """Move the alias in one step. Qdrant first: Postgres then says what searches already see."""
-        self._store.swap_alias(self._alias, generation.collection)
-        self._generations.set_live(generation.collection, self._alias)
+        with self._generations.deciding() as connection:
+            self._store.swap_alias(self._alias, generation.collection)
+            self._generations.set_live_in(connection, generation.collection, self._alias)
         _log.info(Event.ALIAS_SWAPPED, alias=self._alias, collection=generation.collection)
 
     def hold_indexing(self, collection: str) -> None:

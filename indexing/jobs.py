@@ -6,24 +6,25 @@ Everything here may be called twice, at any time, by any number of workers.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 from core.errors import InvalidInputError, PermanentError, TransientError
-from core.identity import point_id
 from core.log import Event, Log
 from core.settings import Settings
+from indexing.chunks import ChunkSender, find_lost_titles
 from indexing.generations import GenerationService
 from indexing.importing import Importer, ImportSummary
 from indexing.sources.files import RawRecord, read_records
 from messaging.hints import HintSender
-from messaging.names import QUEUE_EMBED, TASK_EMBED_CHUNK, TASK_FINISH_JOB, TASK_RUN_JOB
+from messaging.names import QUEUE_EMBED, TASK_FINISH_JOB, TASK_RUN_JOB
 from storage.database.generations import Generation
 from storage.database.jobs import Job, JobRepository
 from storage.database.ledger import LedgerRepository
 from storage.database.models import GenerationState, JobState, RowState, Stage
-from storage.database.stages import OpenRow, StageRepository
+from storage.database.stages import StageRepository
 from storage.database.titles import TitleRepository
 from storage.vectors.store import VectorStore
 
@@ -31,8 +32,17 @@ KIND_INDEX = "index"
 KIND_IMPORT = "import"
 # An import that says nothing for so long has died with its process.
 _SILENT = timedelta(seconds=120)
-_MISSING_PAGE = 1_000
 _log = Log("jobs")
+
+
+class JobKind(Protocol):
+    """Work of another kind than importing and indexing: does its own part and decides on its own end."""
+
+    def run(self, job: Job) -> None:
+        """Do the job's own part and get on as far as possible; called again until it is enqueued."""
+
+    def finish(self, job: Job) -> bool:
+        """Close the job if nothing is left to do; False while something is."""
 
 
 class JobService:
@@ -50,6 +60,8 @@ class JobService:
         store: VectorStore,
         importer: Importer,
         hints: HintSender,
+        kinds: Mapping[str, JobKind] | None = None,
+        tidy: Callable[[], object] = lambda: None,
     ) -> None:
         self._settings = settings
         self._jobs = jobs
@@ -60,6 +72,9 @@ class JobService:
         self._store = store
         self._importer = importer
         self._hints = hints
+        self._kinds = dict(kinds or {})
+        self._tidy = tidy
+        self._chunks = ChunkSender(settings, stages, hints)
 
     # Starting
 
@@ -69,10 +84,7 @@ class JobService:
             return
         job = self._jobs.get(job_id)
         try:
-            if job.kind == KIND_IMPORT and not job.enqueued:
-                self._jobs.reset_import(job_id)
-                self._importer.run(job_id, self._open_records(job))
-            self.enqueue(job_id)
+            self._work(job)
         except PermanentError as error:
             self._jobs.close(job_id, JobState.FAILED, message=str(error))
         except TransientError:
@@ -82,6 +94,17 @@ class JobService:
             # A fault of ours: the next attempt would meet it again. Celery logs where it comes from.
             self._jobs.close(job_id, JobState.FAILED, message=f"unexpected {type(error).__name__}: {error}"[:2_000])
             raise
+
+    def _work(self, job: Job) -> None:
+        if (kind := self._kinds.get(job.kind)) is not None:
+            kind.run(job)
+            return
+        if job.kind not in (KIND_INDEX, KIND_IMPORT):
+            raise PermanentError(f"this process knows no job of kind {job.kind!r}")
+        if job.kind == KIND_IMPORT and not job.enqueued:
+            self._jobs.reset_import(job.id)
+            self._importer.run(job.id, self._open_records(job))
+        self.enqueue(job.id)
 
     def import_records(
         self, job_id: uuid.UUID, records: Iterator[RawRecord], *, on_progress: Callable[[ImportSummary], None]
@@ -101,7 +124,7 @@ class JobService:
             return 0
         self._generations.ensure_collection(target)
         self._generations.hold_indexing(target.collection)
-        self._send_chunks(job_id, self._stages.list_claimable(job_id), target)
+        self._chunks.send(job_id, target.collection)
         return count
 
     def _open_records(self, job: Job) -> Iterator[RawRecord]:
@@ -130,15 +153,13 @@ class JobService:
             raise InvalidInputError("ids", f"unknown: {', '.join(unknown[:10])}")
         return [slug for slug in slugs.values() if slug is not None]
 
-    def _send_chunks(self, job_id: uuid.UUID, rows: Sequence[OpenRow], target: Generation) -> None:
-        for chunk in split_into_chunks(rows, self._settings.chunk_size):
-            self._hints.send(TASK_EMBED_CHUNK, job_id=str(job_id), slugs=chunk, collection=target.collection)
-
     # Ending
 
     def finish(self, job_id: uuid.UUID) -> bool:
         """Close the job if all its rows are; False while something is open or had to be reopened."""
         job = self._jobs.get(job_id)
+        if (kind := self._kinds.get(job.kind)) is not None:
+            return kind.finish(job)
         if job.is_closed or not job.enqueued or self._stages.count_open(job_id):
             return False
         target = self._generations.get_target(job.collection)
@@ -150,7 +171,7 @@ class JobService:
             self._ledger.forget_now(target.collection, lost)
             self._stages.reopen(job_id, lost)
             self._generations.hold_indexing(target.collection)
-            self._send_chunks(job_id, self._stages.list_claimable(job_id), target)
+            self._chunks.send(job_id, target.collection)
             return False
         self._generations.resume_indexing(besides=job_id)
         if target.state is GenerationState.BUILDING and self._holds_all_titles(job, target):
@@ -176,24 +197,15 @@ class JobService:
         return self._titles.count_all() - self._ledger.count(target.collection) <= dead
 
     def _find_lost_titles(self, target: Generation) -> list[str]:
-        """Titles that the ledger lists and the collection lacks. Compares counts first: that is cheap.
-
-        The ledger is read before Qdrant both times: what another job writes in between is then only in the second.
-        """
         self._generations.ensure_collection(target)
-        expected = self._ledger.count(target.collection)
-        if self._store.count(target.collection) >= expected:
-            return []
-        listed = list(self._ledger.iterate_slugs(target.collection))
-        present = set(self._store.scroll_ids(target.collection))
-        return [slug for slug in listed if point_id(slug) not in present]
+        return find_lost_titles(self._ledger, self._store, target.collection)
 
     # Mending
 
     def reconcile(self) -> int:
         """Send again what a lost message or a dead worker left behind; returns how many titles were sent.
 
-        An index that a cancelled or failed job left without graphs gets them.
+        An index that a cancelled or failed job left without graphs gets them, and generations that nobody needs go.
         """
         self._generations.resume_indexing()
         resent = 0
@@ -206,17 +218,22 @@ class JobService:
             elif queue_is_empty:
                 # With hints still in the queue, titles that wait are not lost but next.
                 resent += self._resend(job)
+        self._tidy()
         return resent
 
     def _resend(self, job: Job) -> int:
-        rows = self._stages.list_claimable(job.id)
-        if rows:
-            target = self._generations.get_target(job.collection)
-            if self._is_diverted(job, target):
+        if not self._stages.list_claimable(job.id, limit=1):
+            return 0
+        target = self._generations.get_target(job.collection)
+        if self._is_diverted(job, target):
+            if job.kind not in self._kinds:
                 return self.enqueue(job.id)
-            self._send_chunks(job.id, rows, target)
-            _log.info(Event.ROWS_RESENT, job_id=str(job.id), rows=len(rows))
-        return len(rows)
+            # Its collection is its own: without it the job can only end.
+            self._hints.send(TASK_FINISH_JOB, job_id=str(job.id))
+            return 0
+        sent = self._chunks.send(job.id, target.collection)
+        _log.info(Event.ROWS_RESENT, job_id=str(job.id), rows=sent)
+        return sent
 
     def _restart(self, job: Job) -> None:
         last_sign = job.heartbeat_at or job.created_at
@@ -229,19 +246,3 @@ class JobService:
                 self._jobs.close(job.id, JobState.FAILED, message=message)
             return
         self._hints.send(TASK_RUN_JOB, job_id=str(job.id))
-
-
-def split_into_chunks(rows: Sequence[OpenRow], chunk_size: int) -> list[list[str]]:
-    """Chunks of slugs for one task each. The more often titles came back, the fewer share a chunk.
-
-    A title that kills its worker (out of memory, say) leaves no error behind; halving the company it keeps finds
-    it within a few attempts, before its neighbours have used up theirs.
-    """
-    by_attempts: dict[int, list[str]] = {}
-    for row in rows:
-        by_attempts.setdefault(row.attempts, []).append(row.slug)
-    chunks: list[list[str]] = []
-    for attempts, slugs in sorted(by_attempts.items()):
-        size = max(1, chunk_size // 16**attempts)
-        chunks.extend(slugs[start : start + size] for start in range(0, len(slugs), size))
-    return chunks

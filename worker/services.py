@@ -14,6 +14,7 @@ from core.settings import Settings
 from indexing.generations import GenerationService
 from indexing.importing import Importer
 from indexing.jobs import JobService
+from indexing.kinds import build_job_kinds
 from indexing.passages import TEMPLATE_VERSION
 from messaging.hints import HintSender
 from storage.database.generations import GenerationRepository
@@ -23,6 +24,7 @@ from storage.database.query_log import QueryLogRepository
 from storage.database.session import Database
 from storage.database.stages import StageRepository
 from storage.database.titles import TitleRepository
+from storage.switching import GenerationSwitch, build_generation_switch
 from storage.vectors.store import VectorStore
 
 if TYPE_CHECKING:
@@ -58,7 +60,15 @@ class WorkerServices:
             store=self._store,
             importer=Importer(self._database, self._titles, self._job_repository),
             hints=self.hints,
+            kinds=build_job_kinds(
+                self._settings, database=self._database, store=self._store, hints=self.hints, switch=self._switch
+            ),
+            tidy=self._switch.tidy,
         )
+
+    @cached_property
+    def _switch(self) -> GenerationSwitch:
+        return build_generation_switch(self._settings, self._database, self._store)
 
     @cached_property
     def embedding(self) -> EmbeddingService:

@@ -79,9 +79,13 @@ class JobRepository:
 
     def create(self, kind: str, params: dict[str, Any]) -> uuid.UUID:
         """A new pending job. The caller sends a hint after this has returned, never before."""
-        job_id = uuid.uuid4()
         with self._database.begin() as connection:
-            connection.execute(insert(jobs).values(id=job_id, kind=kind, state=JobState.PENDING, params=params))
+            return self.create_in(connection, kind, params)
+
+    def create_in(self, connection: Connection, kind: str, params: dict[str, Any]) -> uuid.UUID:
+        """As `create`, within the transaction that makes the job necessary. The hint follows after its end."""
+        job_id = uuid.uuid4()
+        connection.execute(insert(jobs).values(id=job_id, kind=kind, state=JobState.PENDING, params=params))
         return job_id
 
     def get(self, job_id: uuid.UUID) -> Job:
@@ -136,6 +140,21 @@ class JobRepository:
         )
         with self._database.begin() as connection:
             return connection.execute(statement).rowcount > 0
+
+    def beat(self, job_id: uuid.UUID) -> bool:
+        """A sign of life of the job's own part; False if the job has been closed meanwhile."""
+        alive = (jobs.c.id == job_id, jobs.c.state.not_in(_CLOSED))
+        statement = update(jobs).where(*alive).values(heartbeat_at=func.now())
+        with self._database.begin() as connection:
+            return connection.execute(statement).rowcount > 0
+
+    def set_collection(self, connection: Connection, job_id: uuid.UUID, collection: str) -> None:
+        """Which collection the job fills, in the transaction that records the generation."""
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(collection=collection))
+
+    def list_open_of(self, kind: str) -> list[Job]:
+        """Open jobs of one kind, the oldest first."""
+        return [job for job in self.list_open() if job.kind == kind]
 
     def wait_again(self, job_id: uuid.UUID) -> None:
         """The job's first part could not be done now: the reconciler sends it again."""

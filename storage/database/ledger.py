@@ -43,11 +43,13 @@ class LedgerRepository:
     def record(self, connection: Connection, collection: str, entries: Sequence[LedgerEntry]) -> list[str]:
         """Write entries; returns the slugs whose document changed meanwhile and which are therefore NOT recorded.
 
-        For those the entry is removed: another worker may have written a newer point, and ours came last.
+        Nor are those of titles that were excluded meanwhile. For all of them the entry is removed: another worker may
+        have written a newer point, and ours came last.
         """
         if not entries:
             return []
         query = select(titles.c.slug, titles.c.content_hash).where(titles.c.slug.in_([e.slug for e in entries]))
+        query = query.where(titles.c.excluded.is_(False))
         current = {row.slug: row.content_hash for row in connection.execute(query.with_for_update(read=True))}
         fresh = [entry for entry in entries if current.get(entry.slug) == entry.document_hash]
         outdated = [entry.slug for entry in entries if current.get(entry.slug) != entry.document_hash]

@@ -90,6 +90,17 @@ class StageRepository:
         with self._database.begin() as connection:
             return connection.execute(query).scalar_one()
 
+    def count_leased(self, slugs: Sequence[str]) -> int:
+        """How many of the titles some worker is at work on right now, for whatever job."""
+        query = select(func.count()).where(
+            stage_rows.c.slug.in_(list(slugs)),
+            stage_rows.c.stage == Stage.EMBED,
+            stage_rows.c.state == RowState.LEASED,
+            stage_rows.c.leased_until > func.now(),
+        )
+        with self._database.begin() as connection:
+            return connection.execute(query).scalar_one()
+
     def claim(self, job_id: uuid.UUID, slugs: Sequence[str], *, owner: str, lease_s: int) -> list[Claim]:
         """Lease those of the titles that are free. A running job's rows only; never waits for another worker."""
         statement = text(f"""

@@ -207,6 +207,10 @@ class VectorStore:
         answer = self._call(lambda: api.query_batch_points(collection_name=collection, query_request_batch=batch))
         return [response.points for response in answer.result or ()]
 
+    def call(self, action: Callable[[QdrantClient], T]) -> T:
+        """Ask the client for something that has no method here, with its errors translated."""
+        return self._call(lambda: action(self._client))
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from indexing.embedding import ChunkReport, EmbeddingService, Models
 from indexing.generations import GenerationService
 from indexing.importing import Importer, ImportSummary
 from indexing.jobs import KIND_INDEX, JobService
+from indexing.kinds import build_job_kinds
 from indexing.passages import TEMPLATE_VERSION
 from indexing.sources.files import RawRecord
 from inference.base import Encoded
@@ -30,6 +32,7 @@ from storage.database.ledger import LedgerRepository
 from storage.database.session import Database
 from storage.database.stages import StageRepository
 from storage.database.titles import TitleRepository
+from storage.switching import build_generation_switch
 from storage.vectors.store import VectorStore
 
 _ALIAS = "write_side_tests"
@@ -87,6 +90,14 @@ class Pipeline:
         self.hints = RecordedHints()
         self.encoder = WatchedEncoder()
         self.embedding = self.build_embedding(self.encoder)
+        self.switch = build_generation_switch(settings, self.database, self.store)
+        self.kinds = build_job_kinds(
+            settings,
+            database=self.database,
+            store=self.store,
+            hints=self.hints,  # type: ignore[arg-type]
+            switch=self.switch,
+        )
         self.jobs = JobService(
             settings=settings,
             jobs=self.job_repository,
@@ -97,6 +108,8 @@ class Pipeline:
             store=self.store,
             importer=self.importer,
             hints=self.hints,  # type: ignore[arg-type]
+            kinds=self.kinds,
+            tidy=self.switch.tidy,
         )
 
     def build_embedding(self, encoder: FakeTextEncoder, *, owner: str = "worker-1") -> EmbeddingService:
@@ -162,6 +175,22 @@ class Pipeline:
         job_id = self.start_job(**params)
         report = self.deliver()
         return self.job_repository.get(job_id), report
+
+    def run_kind(self, kind: str, **params: Any) -> Job:
+        """A job of another kind, with whatever its hints and the reconciler do, until it is closed."""
+        job_id = self.job_repository.create(kind, params)
+        self.jobs.run(job_id)
+        return self.see_to_its_end(job_id)
+
+    def see_to_its_end(self, job_id: uuid.UUID, *, limit_s: float = 60.0) -> Job:
+        """Deliver and reconcile until the job is closed: Qdrant may build graphs meanwhile."""
+        deadline = time.monotonic() + limit_s
+        while not (job := self.job_repository.get(job_id)).is_closed:
+            self.deliver()
+            self.jobs.reconcile()
+            assert time.monotonic() < deadline, f"{job} is still open"
+            time.sleep(0.1)
+        return job
 
     def stored_points(self) -> set[str]:
         """The ids of all points that a search could find; fails if one occurs twice."""

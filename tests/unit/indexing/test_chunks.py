@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexing.jobs import split_into_chunks
+from indexing.chunks import split_into_chunks
 from storage.database.stages import OpenRow
 
 
