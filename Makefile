@@ -12,7 +12,7 @@ export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo run test test-unit test-integration test-catalogue lint format audit bench lock clean
+.PHONY: help venv demo run test test-unit test-integration fuzz test-catalogue lint format audit bench lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ test-unit: $(READY)  ## Unit tests: no server, no model
 
 test-integration: $(READY)  ## Tests against the real embedded Redis, Postgres and Qdrant, on free ports
 	@$(BIN)/coverage run -m pytest tests/integration -q $(ARGS)
+
+fuzz: $(READY)  ## schemathesis against the running API, five minutes unless told (ARGS="--max-time 3600 --seed 7")
+	@FUZZ_ARGS="$(ARGS)" $(BIN)/python -m pytest tests/integration/api/fuzz -q -s
 
 test-catalogue: $(READY)  ## Import and index the full catalogue, run again, change ten titles (CATALOGUE=path; 15 minutes)
 	@$(BIN)/python -m benchmarks.full_catalogue $(if $(CATALOGUE),--catalogue $(CATALOGUE)) $(ARGS)

@@ -45,6 +45,7 @@ _MEANINGS = {
     "404": "Nothing has this id",
     "409": "The present state does not allow this",
     "413": "The body is above MAX_BODY_BYTES",
+    "414": "The address is above 8,190 bytes",
     "415": "The body is not application/json",
     "422": "A value cannot be used; `field` names it",
     "429": "More requests than the key or the address may make; Retry-After says when to come back",
@@ -117,6 +118,8 @@ def _finish_operation(operation: dict[str, Any], *, has_stream: bool) -> None:
             responses.setdefault(status, {"description": _MEANINGS[status]})
         else:
             responses.pop(status, None)
+    if parameters:
+        responses["414"] = {"description": _MEANINGS["414"]}
     for parameter in parameters:
         parameter["schema"] = _drop_null(parameter["schema"])
     for status, response in responses.items():

@@ -7,6 +7,7 @@ import os
 import sys
 from typing import Any
 
+from api.refusals import install
 from core.settings import get_settings
 
 _settings = get_settings()
@@ -24,10 +25,14 @@ timeout = 60
 graceful_timeout = 10
 # One socket in the home directory would be shared by all instances.
 control_socket_disable = True
+# The most that gunicorn allows: names in Japanese are nine characters a letter in an address.
+limit_request_line = 8_190
 accesslog = None
 errorlog = "-"
 loglevel = _settings.log_level.lower()
 
+
+install()
 
 # A page of results is thousands of young objects that die together by reference count. At the default (700) the
 # collector walks them again and again: it took more time than parsing them.

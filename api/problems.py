@@ -75,7 +75,7 @@ def refuse_invalid(error: ValidationError) -> Response:
         code=InvalidInputError.code,
         title=_STATUS[0][2],
         detail=f"{first['field']}: {first['reason']}",
-        extra={"field": first["field"], "errors": faults[:_ERRORS_SHOWN]},
+        extra={**first, "errors": faults[:_ERRORS_SHOWN]},
     )
 
 

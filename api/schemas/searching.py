@@ -112,6 +112,23 @@ class BatchBody(StrictBody):
     queries: list[SearchBody] = Field(min_length=1, max_length=BATCH_MAX)
 
 
+_EACH: dict[str, Any] = {
+    "title": "each",
+    "required": ["references"],
+    "properties": {
+        "mode": {"const": "each"},
+        "references": {"type": "array"},
+        "positive": {"type": "null"},
+        "negative": {"anyOf": [{"type": "null"}, {"type": "array", "maxItems": 0}]},
+    },
+}
+_COMBINED: dict[str, Any] = {
+    "title": "combined",
+    "required": ["mode", "positive"],
+    "properties": {"mode": {"const": "combined"}, "positive": {"type": "array"}, "references": {"type": "null"}},
+}
+
+
 class SimilarBatchBody(_OptionsBody):
     """Lists for many references (`each`), or one list from positive and negative ones (`combined`)."""
 
@@ -120,7 +137,8 @@ class SimilarBatchBody(_OptionsBody):
             "examples": [
                 {"references": ["shingeki-no-kyojin", "mal:1"], "limit": 5},
                 {"mode": "combined", "positive": ["cowboy-bebop"], "negative": ["toradora"], "explain": True},
-            ]
+            ],
+            "oneOf": [_EACH, _COMBINED],
         }
     )
 
@@ -152,7 +170,12 @@ class SimilarQuery(LenientQuery):
     offset: int = Field(0, ge=0, le=WINDOW_MAX, description="Results to pass over.")
     cursor: Cursor | None = Field(None, description="`*` begins; then next_cursor of the page before. Stable.")
     min_score: float | None = Field(None, ge=-1, le=1, description="Least similarity (a cosine) of a result.")
-    fields: str | None = Field(None, max_length=2_000, description="Payload entries wanted, joined by commas.")
+    fields: str | None = Field(
+        None,
+        max_length=2_000,
+        description="Payload entries wanted, joined by commas.",
+        json_schema_extra={"example": "title,year,genres"},
+    )
     fusion: FusionName | None = Field(None, description="How the vectors' lists become one.")
     boost: float | None = Field(None, ge=0, le=5, description="How strongly search_boost_factor counts; 0: not at all.")
     diversity: float = Field(0.0, ge=0, le=1, description="Unlike results rather than the nearest (MMR); 0: off.")
