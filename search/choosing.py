@@ -31,13 +31,11 @@ def choose_vectors(
 
 def choose_fusion(wanted: str | None, vectors: tuple[PlannedVector, ...], *, default: str) -> Fusion:
     """Qdrant's DBSF knows no weights, so a list takes part once to three times: other weights are refused."""
-    if wanted is not None and wanted not in tuple(Fusion):
-        raise InvalidInputError("fusion", f"is not known; known are {', '.join(Fusion)}")
-    fits_dbsf = all(vector.weight in DBSF_WEIGHTS for vector in vectors)
     if wanted is None:
-        # The caller's own weights decide where the default cannot take them.
-        return Fusion(default) if default != Fusion.DBSF or fits_dbsf else Fusion.RRF
-    if wanted == Fusion.DBSF and not fits_dbsf:
+        return Fusion(default)
+    if wanted not in tuple(Fusion):
+        raise InvalidInputError("fusion", f"is not known; known are {', '.join(Fusion)}")
+    if wanted == Fusion.DBSF and any(vector.weight not in DBSF_WEIGHTS for vector in vectors):
         known = ", ".join(f"{weight:g}" for weight in DBSF_WEIGHTS)
         raise InvalidInputError("fusion", f"dbsf takes whole weights only ({known}): change them, or use rrf or linear")
     return Fusion(wanted)

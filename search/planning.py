@@ -34,7 +34,7 @@ def build_search_plan(request: SearchRequest, settings: Settings, understood: Un
         rrf_k=ranking.TEXT_RRF_K,
         pins=tuple(Pin(m.slug, point_id(m.slug), m.name, round(m.similarity, 4)) for m in understood.names),
         boosts=understood.boosts,
-        popularity=check_boost(request.boost, default=ranking.TEXT_POPULARITY),
+        popularity=_choose_popularity(request, ranking.TEXT_POPULARITY),
     )
 
 
@@ -62,7 +62,7 @@ def build_similar_plan(
         fusion=ranking.SIMILAR_FUSION,
         rrf_k=ranking.SIMILAR_RRF_K,
         boosts=boosts,
-        popularity=check_boost(request.boost, default=0.0 if request.vectors else ranking.SIMILAR_POPULARITY),
+        popularity=_choose_popularity(request, ranking.SIMILAR_POPULARITY),
     )
 
 
@@ -126,7 +126,7 @@ def _build_plan(
         features=features,
         filter=conditions,
         without=without,
-        fusion=choose_fusion(request.fusion, vectors, default=fusion),
+        fusion=choose_fusion(request.fusion, vectors, default=ranking.NAMED_FUSION if request.vectors else fusion),
         rrf_k=rrf_k,
         pins=pins,
         boosts=boosts,
@@ -139,6 +139,11 @@ def _build_plan(
         fields=check_fields(request.fields),
         explain=request.explain,
     )
+
+
+def _choose_popularity(request: ResultOptions, default: float) -> float:
+    """Whoever names the vectors wants to see what they say."""
+    return check_boost(request.boost, default=0.0 if request.vectors else default)
 
 
 def _add_understood(given: FilterSpec, understood: Understood) -> FilterSpec:

@@ -14,10 +14,10 @@ from core.vectors import LEXICAL_VECTOR, METADATA_VECTOR, TEXT_VECTORS
 CANDIDATE_DEPTHS = (128, 1_024, 10_000)
 
 # A search by text: meaning first, exact words beside it, and what the text says by rules where it says something.
-TEXT_FUSION = "rrf"
-TEXT_RRF_K = 5
-TEXT_WEIGHTS: dict[str, float] = {"title_vector": 1.0, LEXICAL_VECTOR: 1.5, METADATA_VECTOR: 0.5}
-TEXT_POPULARITY = 0.0
+TEXT_FUSION = "dbsf"
+TEXT_RRF_K = 2
+TEXT_WEIGHTS: dict[str, float] = {"title_vector": 1.0, LEXICAL_VECTOR: 3.0, METADATA_VECTOR: 1.0}
+TEXT_POPULARITY = 1.0
 
 # Titles like a title.
 SIMILAR_FUSION = "dbsf"
@@ -40,7 +40,8 @@ DBSF_WEIGHTS = (1.0, 2.0, 3.0)
 # Linear fusion brings the scores of sparse vectors between 0 and 1: this score counts as one half.
 SPARSE_HALF: dict[str, float] = {LEXICAL_VECTOR: 10.0, METADATA_VECTOR: 3.0}
 
-# A vector that is named without a weight.
+# Vectors that the caller names: any weights are right, and nothing is added to what they say.
+NAMED_FUSION = "rrf"
 NAMED_WEIGHT = 1.0
 WEIGHT_MAX = 100.0
 # Above whatever vectors and boosts can give, so that a named title comes first.

@@ -35,7 +35,7 @@ def test_the_title_meant_comes_first(client: FlaskClient, index: Any) -> None:
     assert "keys" not in first["payload"]
     assert "external_keys" not in first["payload"]
     assert answer["query_info"]["vectors"] == {name: TEXT_WEIGHTS[name] for name in ("title_vector", "lexical_sparse")}
-    assert answer["query_info"]["fusion"] == "rrf"
+    assert answer["query_info"]["fusion"] == "dbsf"
     assert not answer["total_is_exact"]
     assert answer["total_found"] == len(answer["results"]) == 20
 

@@ -93,7 +93,7 @@ def test_a_vector_is_kept_by_recipe_and_text() -> None:
 
 def test_a_fused_plan_asks_for_weighted_ranks() -> None:
     """One prefetch a vector, with its weight, enough candidates and the filter inside."""
-    plan = build_search_plan(SearchRequest(query="x", limit=100, offset=50, boost=0.0), SETTINGS)
+    plan = build_search_plan(SearchRequest(query="x", limit=100, offset=50, boost=0.0, fusion="rrf"), SETTINGS)
     builder = QueryBuilder(plan, choose_text_vectors(plan, make_query()), get_ef=lambda _: 99)
     request = builder.build_ranking(limit=100, offset=50)
     expected = {"title_vector": TEXT_WEIGHTS["title_vector"], "lexical_sparse": TEXT_WEIGHTS["lexical_sparse"]}
