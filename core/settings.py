@@ -97,7 +97,7 @@ class Settings(BaseSettings):
     # HNSW and quantization by priority
     hnsw_m_high: int = Field(64, ge=4, le=256, description="HNSW m of high-priority vectors.")
     hnsw_ef_construct_high: int = Field(256, ge=4, description="HNSW ef_construct of high-priority vectors.")
-    hnsw_ef_high: int = Field(128, ge=4, description="HNSW ef at search, high priority.")
+    hnsw_ef_high: int = Field(256, ge=4, description="HNSW ef at search, high priority.")
     quantization_high: Literal["int8", "binary", "product", "none"] = Field(
         "int8", description="Quantization, high priority."
     )
