@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -25,6 +25,7 @@ from embedded.qdrant.registry import load_state
 from evaluation.asking import Progress as Told
 from evaluation.attributes import build_attribute_queries
 from evaluation.catalogue import Catalogue, NothingToEvaluateError, load_catalogue
+from evaluation.choosing import Choice
 from evaluation.known_items import build_known_items
 from evaluation.memory import MemoryPlan, build_memory_plan, measure_files
 from evaluation.recall import RecallMeter, sample_ids
@@ -32,6 +33,7 @@ from evaluation.recommendations import build_anchors
 from evaluation.search_quality import METHODS, build_gold, evaluate_search
 from evaluation.shared_data import find_data, load_other_synopses, load_recommendations
 from evaluation.similar_quality import ASKED, evaluate_similar
+from evaluation.trying import SIMILAR_VECTORS_TRIED, TEXT_VECTORS_TRIED, choose_for_search, choose_for_similar
 from messaging.query_call import QueryWorkerClient
 from search.live import LiveIndex
 from search.referring import TitleFinder
@@ -50,6 +52,9 @@ _DATA = click.option(
 )
 _SEED = click.option(
     "--seed", default=7, show_default=True, type=click.IntRange(min=0), help="Same seed, same figures."
+)
+_CHOOSE = click.option(
+    "--choose", is_flag=True, help="Choose fusion and weights on one half of the queries, and report on the other."
 )
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -75,14 +80,20 @@ def eval_command() -> None:
 @_DATA
 @click.option("--queries", default=1_500, show_default=True, type=click.IntRange(3, 50_000), help="About so many.")
 @_SEED
+@_CHOOSE
 @_JSON
-def evaluate_searches(*, data: Path | None, queries: int, seed: int, as_json: bool) -> int:
+def evaluate_searches(*, data: Path | None, queries: int, seed: int, choose: bool, as_json: bool) -> int:
     """Searches by text: names typed well and badly, stories told in other words, facts."""
     synopses = load_other_synopses(find_data(data))
     with _open_stack() as stack:
-        gold = build_gold(stack.load_catalogue(), synopses, count=queries, seed=seed)
+        catalogue, searcher = stack.load_catalogue(), stack.services.search
+        gold = build_gold(catalogue, synopses, count=queries, seed=seed)
+        if choose:
+            with _show_progress("queries", total=len(gold) * len(TEXT_VECTORS_TRIED)) as progress:
+                choices = choose_for_search(searcher, catalogue, gold, seed=seed, progress=progress)
+            return _print_choices(stack, choices, seed=seed, as_json=as_json)
         with _show_progress("queries", total=len(gold) * len(METHODS)) as progress:
-            report = evaluate_search(stack.services.search, gold, seed=seed, progress=progress)
+            report = evaluate_search(searcher, gold, seed=seed, progress=progress)
         _print(stack, {"seed": seed, **report.to_json()}, tables.build_search_tables(report), as_json=as_json)
     return Exit.OK
 
@@ -91,19 +102,24 @@ def evaluate_searches(*, data: Path | None, queries: int, seed: int, as_json: bo
 @_DATA
 @click.option("--queries", type=click.IntRange(min=2), help="So many titles; all that have recommendations by default.")
 @_SEED
+@_CHOOSE
 @_JSON
-def evaluate_similars(*, data: Path | None, queries: int | None, seed: int, as_json: bool) -> int:
+def evaluate_similars(*, data: Path | None, queries: int | None, seed: int, choose: bool, as_json: bool) -> int:
     """Similar titles: what viewers recommend to those who liked a title."""
     pairs = load_recommendations(find_data(data))
     with _open_stack() as stack:
-        catalogue = stack.load_catalogue()
+        catalogue, searcher = stack.load_catalogue(), stack.services.search
         anchors = build_anchors(catalogue, pairs, _build_find_relatives(stack.settings), seed=seed)
         chosen = sample_ids((anchor.slug for anchor in anchors), count=queries or len(anchors), seed=seed)
         kept = [anchor for anchor in anchors if anchor.slug in set(chosen)]
         if not kept:
             raise NothingToEvaluateError("no title of the index has recommendations in this data")
+        if choose:
+            with _show_progress("titles", total=len(kept) * len(SIMILAR_VECTORS_TRIED)) as progress:
+                choices = choose_for_similar(searcher, catalogue, kept, seed=seed, progress=progress)
+            return _print_choices(stack, choices, seed=seed, as_json=as_json)
         with _show_progress("titles", total=len(kept) * len(ASKED)) as progress:
-            report = evaluate_similar(stack.services.search, catalogue, kept, seed=seed, progress=progress)
+            report = evaluate_similar(searcher, catalogue, kept, seed=seed, progress=progress)
         _print(stack, {"seed": seed, **report.to_json()}, tables.build_similar_tables(report), as_json=as_json)
     return Exit.OK
 
@@ -210,6 +226,12 @@ def _show_progress(what: str, *, total: int | None) -> Iterator[Told]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task(what, total=total)
         yield lambda count: bars.advance(task, count)
+
+
+def _print_choices(stack: _Stack, choices: Mapping[str, Choice], *, seed: int, as_json: bool) -> int:
+    report = {"seed": seed, "choices": {name: choice.to_json() for name, choice in choices.items()}}
+    _print(stack, report, [tables.build_choice_table(choices)], as_json=as_json)
+    return Exit.OK
 
 
 def _print(stack: _Stack, report: dict[str, Any], shown: list[Any], *, as_json: bool) -> None:

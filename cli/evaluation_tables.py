@@ -8,11 +8,14 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from evaluation.choosing import Choice
 from evaluation.memory import MemoryPlan
+from evaluation.metrics import Comparison
 from evaluation.recall import RecallOfVector
 from evaluation.report import Section
 from evaluation.search_quality import SearchReport
 from evaluation.similar_quality import DECIDED_BY, HALVES, SimilarReport
+from search.plan import Fusion
 
 
 def build_search_tables(report: SearchReport) -> list[Any]:
@@ -62,23 +65,37 @@ def _describe_files(files: Mapping[str, Mapping[str, float]]) -> str:
     return f"Seen on disk, bytes a title: {total['quantized']:,.0f} quantized, {total['graph']:,.0f} graphs."
 
 
-def _build_section(section: Section) -> Table:
-    metrics = list(next(iter(section.means.values())))
-    title = f"{section.name}: {section.queries} queries"
-    table = _new_table(title, "method", [*metrics, f"against {section.best_single}"])
-    for method, means in section.means.items():
-        marked = f"{method} *" if method == section.best_single else method
-        table.add_row(marked, *(f"{means[metric]:.3f}" for metric in metrics), _describe_tests(section, method))
+def build_choice_table(choices: Mapping[str, Choice]) -> Table:
+    """What was chosen for each fusion, beside what is in use."""
+    table = _new_table("NDCG@10", "", (*HALVES, "against present", "vectors", "popularity"))
+    for name, choice in choices.items():
+        recipe = choice.recipe
+        fusion = f"{recipe.fusion.value} k {recipe.rrf_k}" if recipe.fusion is Fusion.RRF else recipe.fusion.value
+        vectors = (f"{vector} {weight:g}" for vector, weight in recipe.weights.items() if weight)
+        table.add_row(
+            f"{name}: {fusion}" if name == "present" else fusion,
+            f"{choice.chosen_on:.4f}",
+            f"{choice.reported_on:.4f}",
+            _show_test(choice.test),
+            "\n".join(vectors),
+            f"{recipe.popularity:g}",
+        )
     return table
 
 
-def _describe_tests(section: Section, method: str) -> str:
-    """The first metric decides nothing by itself, so each is told: its difference, and p where it may be chance."""
-    tests = section.tests.get(method, {})
-    return "\n".join(
-        f"{metric} {test.difference:+.3f} (p {_show_p(test.p_randomisation)}, t {_show_p(test.p_paired_t)})"
-        for metric, test in tests.items()
-    )
+def _build_section(section: Section) -> Table:
+    metrics = list(next(iter(section.means.values())))
+    table = _new_table(f"{section.name}: {section.queries} queries; tests against {section.best_single}", "", metrics)
+    for method, means in section.means.items():
+        tests = section.tests.get(method, {})
+        cells = (f"{means[metric]:.3f}" + (f"\n{_show_test(tests[metric])}" if tests else "") for metric in metrics)
+        table.add_row(method, *cells)
+    return table
+
+
+def _show_test(test: Comparison) -> str:
+    """The difference, and how probable one of this size is by chance."""
+    return f"{test.difference:+.3f} p {_show_p(test.p_randomisation)}"
 
 
 def _show_p(value: float) -> str:

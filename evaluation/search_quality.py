@@ -25,8 +25,8 @@ _LIMIT = 10
 
 # Named in the report. The single ones are what the hybrid has to beat; `expand` is names and facts read from the text.
 METHODS: Mapping[str, Mapping[str, Any]] = {
-    "dense only": {"vectors": {"title_vector": 1.0}, "expand": False},
-    "lexical only": {"vectors": {LEXICAL_VECTOR: 1.0}, "expand": False},
+    "dense only": {"vectors": {"title_vector": 1.0}, "boost": 0.0, "expand": False},
+    "lexical only": {"vectors": {LEXICAL_VECTOR: 1.0}, "boost": 0.0, "expand": False},
     "hybrid": {"expand": False},
     "default": {"expand": True},
 }
