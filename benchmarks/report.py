@@ -43,6 +43,8 @@ def build_rows(results: Mapping[str, Any]) -> Iterator[Row]:
         hello = _describe(c["hello_world"])
         yield "(c) cached, hello-world", _describe(c["cached"]), hello, c["ratio"], c["aim"]
         yield "(c) cached in Redis, hello-world", _describe(c["cached_in_redis"]), hello, c["ratio_in_redis"], None
+        uncached = _describe(c["uncached"])
+        yield "(c) cached in Redis, uncached", _describe(c["cached_in_redis"]), uncached, c["ratio_to_uncached"], None
     if (d := results.get("d")) is not None:
         yardstick = _describe(d["infinity"])
         yield "(d) one vector, infinity-emb", _describe(d["single_vector"]), yardstick, d["ratio"], d["aim"]

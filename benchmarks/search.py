@@ -45,7 +45,7 @@ class SearchBench:
         return {"by_clients": rows, "ratio": rows[-1]["ratio"], "aim": AIM_DISPATCHER}
 
     def compare_cached(self) -> dict[str, Any]:
-        """(c) Cached searches and a hello-world route of the same server, in turn.
+        """(c) Cached searches, uncached ones and a hello-world route of the same server, in turn.
 
         A request whose very bytes were there lately is answered from the web process. Beside it the same searches in
         other bytes: these are parsed, planned and answered from Redis, as after a restart or in another process.
@@ -53,9 +53,10 @@ class SearchBench:
         bodies = self._build_bodies(_CACHED_QUERIES)
         # Each text is asked for before anything is measured.
         self._load(SEARCH_PATH, bodies, clients=8, repeat=True)
-        cached, in_redis, hello = self._alternate(
+        cached, in_redis, uncached, hello = self._alternate(
             lambda: self._load(SEARCH_PATH, bodies, clients=MANY_CLIENTS, repeat=True),
             lambda: self._load(SEARCH_PATH, self._rewrite(bodies), clients=MANY_CLIENTS),
+            lambda: self.search_uncached(clients=MANY_CLIENTS),
             lambda: self._load(f"{HELLO_PATH}/", None, clients=MANY_CLIENTS),
         )
         for run in (cached, in_redis):
@@ -65,9 +66,11 @@ class SearchBench:
         return {
             "cached": cached,
             "cached_in_redis": in_redis,
+            "uncached": uncached,
             "hello_world": hello,
             "ratio": round(cached["per_s"] / hello["per_s"], 3),
             "ratio_in_redis": round(in_redis["per_s"] / hello["per_s"], 3),
+            "ratio_to_uncached": round(in_redis["per_s"] / uncached["per_s"], 2),
             "aim": AIM_CACHED,
         }
 

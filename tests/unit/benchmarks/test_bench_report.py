@@ -28,9 +28,11 @@ def _build_results() -> dict[str, Any]:
         "c": {
             "cached": _SLOW,
             "cached_in_redis": _SLOW,
+            "uncached": _SLOW,
             "hello_world": _RUN,
             "ratio": 0.2,
             "ratio_in_redis": 0.2,
+            "ratio_to_uncached": 1.0,
             "aim": 0.7,
         },
         "d": {
