@@ -47,6 +47,8 @@ class Event(StrEnum):
     REFRESH_FAILED = "refresh_failed"
     CHORE_FAILED = "chore_failed"
     QUERY_LOG_PRUNED = "query_log_pruned"
+    NAMES_READ = "names_read"
+    NAMES_FAILED = "names_failed"
     RATE_LIMITS_UNAVAILABLE = "rate_limits_unavailable"
     REQUEST_REFUSED = "request_refused"
     KEYS_NOT_REFRESHED = "keys_not_refreshed"

@@ -28,8 +28,10 @@ from search.names.postings import SHORT, cut_runs
 
 # Longer texts are descriptions. The longest of 274,976 names has 400 characters.
 TEXT_MAX_CHARS = 400
-_POSTINGS_CAP = 40_000
+_POSTINGS_CAP = 20_000
 _COMPARED_MAX = 64
+# Two letters that change places are in four runs of three.
+_RUNS_AN_ERROR = 4
 _SUGGESTED_COMPARED_MAX = 256
 # To suggest: names looked at for each title wanted, and titles ranked for each.
 _NAMES_A_TITLE, _POOL_FACTOR = 64, 4
@@ -175,7 +177,8 @@ def _find_near_names(live: LiveSegment, loose: str, *, errors: int | None, inclu
     for is_short in (True, False):
         if errors is not None and (length - errors > SHORT if is_short else length + errors <= SHORT):
             continue
-        names, counts = segment.postings.find(cut_runs(codes, is_short=is_short), cap=_POSTINGS_CAP)
+        missing = None if errors is None else _RUNS_AN_ERROR * errors
+        names, counts = segment.postings.find(cut_runs(codes, is_short=is_short), cap=_POSTINGS_CAP, missing=missing)
         if errors is not None:
             is_near = np.abs(segment.lengths[names].astype(np.int32) - length) <= errors
             names, counts = names[is_near], counts[is_near]

@@ -39,10 +39,10 @@ class Postings:
         """Bytes of memory."""
         return self.runs.nbytes + self.starts.nbytes + self.names.nbytes
 
-    def find(self, wanted: Numbers, *, cap: int) -> tuple[Numbers, Numbers]:
+    def find(self, wanted: Numbers, *, cap: int, missing: int | None = None) -> tuple[Numbers, Numbers]:
         """Names that hold any of these runs, and how many of them each holds.
 
-        Rare runs are used first, and no more once `cap` names were read.
+        Rare runs are used first, and no more once `cap` names were read. `missing`: a name may lack so many of them.
         """
         places = np.searchsorted(self.runs, wanted)
         places = places[places < len(self.runs)]
@@ -56,7 +56,11 @@ class Postings:
         lists = [self.names[self.starts[place] : self.starts[place + 1]] for place in chosen.tolist()]
         found = np.sort(np.concatenate(lists))
         begins = np.flatnonzero(_begin(found))
-        return found[begins], np.diff(np.append(begins, len(found))).astype(np.uint32)
+        names, counts = found[begins], np.diff(np.append(begins, len(found))).astype(np.uint32)
+        if missing is None or missing >= len(lists) - 1:
+            return names, counts
+        is_full = counts >= len(lists) - missing
+        return names[is_full], counts[is_full]
 
 
 def cut_runs(text: Codes, *, is_short: bool) -> Numbers:

@@ -88,6 +88,8 @@ titles = Table(
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     # Who links to an id: the titles whose related_vector speaks of it.
     Index("ix_titles_related", text("(document -> 'related_anime') jsonb_path_ops"), postgresql_using="gin"),
+    # What was stored since: asked every few seconds by each web process, which keeps the names of all titles.
+    Index("ix_titles_updated_at", "updated_at"),
     # What is excluded, and since when: asked every two seconds by each web process.
     Index("ix_titles_excluded", "updated_at", postgresql_where=text("excluded")),
 )

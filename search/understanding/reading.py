@@ -1,0 +1,132 @@
+"""A text while it is read: what was found so far, and which of its characters are taken."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from typing import Any
+
+from search.filters import AnyOf, Condition, Match, parse_filters
+from search.names.match import NameMatch
+from search.plan import Boost
+from search.understanding.understood import Effect, Finding
+from search.understanding.vocabulary import FILLERS, SPELLINGS
+
+# How much a wish that is no condition counts: a title that fulfils it gains so much of what the vectors gave it.
+LABEL_BOOST = 0.1
+FORMAT_BOOST = 0.1
+STUDIO_BOOST = 0.2
+YEAR_BOOST = 0.2
+
+_LABEL_FIELDS = ("genres", "themes", "tags")
+_DEMOGRAPHIC_FIELDS = ("demographics", "genres", "tags")
+_SPACES = re.compile(r"\s+")
+_EDGES = " ,;:.!?/&|-–—、。，！？；：·・~"
+_DANGLING = re.compile(
+    r"(?:(?:^|[\s,;:]+)(?:and|or|but|from|by|in|of|with|without|the|not|no))+\s*$|^\s*(?:and|or|but)\s+|^[のでがをは的의]+",
+    re.I,
+)
+_WORD = re.compile(r"[^\W_]+")
+
+Span = tuple[int, int]
+
+
+@dataclass(eq=False)
+class Reading:
+    """One text. `folded` has the same length, so that places in it are places in `text`."""
+
+    text: str
+    folded: str
+    names: list[NameMatch] = field(default_factory=list)
+    likes: list[NameMatch] = field(default_factory=list)
+    filters: list[Condition] = field(default_factory=list)
+    excluded: list[Condition] = field(default_factory=list)
+    boosts: list[Boost] = field(default_factory=list)
+    features: dict[str, float] = field(default_factory=dict)
+    found: list[tuple[int, Finding]] = field(default_factory=list)
+    _taken: list[Span] = field(default_factory=list)
+    _removed: list[Span] = field(default_factory=list)
+
+    def is_free(self, start: int, end: int) -> bool:
+        """True if no rule has taken any of these characters."""
+        return all(end <= first or last <= start for first, last in self._taken)
+
+    def take(self, start: int, end: int) -> None:
+        """Keep these characters from the rules to come."""
+        self._taken.append((start, end))
+
+    def note(self, span: Span, kind: str, *, field: str | None, value: Any, effect: Effect) -> None:
+        """Show a finding."""
+        self.take(*span)
+        shown = self.text[span[0] : span[1]].strip(_EDGES)
+        self.found.append((span[0], Finding(shown, kind, field, value, effect)))
+
+    def require(self, span: Span, kind: str, field: str, value: Any, *, stays: bool = False) -> None:
+        """A hard condition. Its words are not embedded, unless it `stays` because the sentence needs it."""
+        self._decide(self.filters, span, kind, field, value, effect="filter")
+        if not stays:
+            self._removed.append(span)
+
+    def exclude(self, span: Span, kind: str, field: str, value: Any) -> None:
+        """Nothing that fulfils this; its words are not embedded, or they would attract what they forbid."""
+        self._decide(self.excluded, span, kind, field, value, effect="exclude")
+        self._removed.append(span)
+
+    def prefer(self, span: Span, kind: str, field: str, value: Any, *, weight: float) -> None:
+        """A gain for what fulfils this; its words stay."""
+        condition = build_condition(field, value)
+        if all(boost.condition != condition for boost in self.boosts):
+            self.boosts.append(Boost(condition, weight, self.text[span[0] : span[1]].strip()))
+        self.note(span, kind, field=field, value=value, effect="boost")
+
+    def add_feature(self, name: str, weight: float) -> None:
+        """A feature of metadata_sparse."""
+        self.features[name] = weight
+
+    def get_rest(self) -> str:
+        """The text without what became a condition; the whole one when nothing of meaning is left."""
+        kept, place = [], 0
+        for start, end in sorted(self._removed):
+            kept.append(self.text[place:start])
+            place = max(place, end)
+        rest = _SPACES.sub(" ", " ".join([*kept, self.text[place:]])).strip(_EDGES)
+        while (shorter := _DANGLING.sub("", rest).strip(_EDGES)) != rest:
+            rest = shorter
+        said = [word for word in _WORD.findall(fold_in_place(rest)) if word not in FILLERS]
+        return rest if said else self.text
+
+    def _decide(
+        self, conditions: list[Condition], span: Span, kind: str, field: str, value: Any, *, effect: Effect
+    ) -> None:
+        condition = build_condition(field, value)
+        if condition not in conditions:
+            conditions.append(condition)
+        self.note(span, kind, field=field, value=value, effect=effect)
+
+
+def start_reading(text: str) -> Reading:
+    """Nothing is found yet."""
+    return Reading(text, fold_in_place(text))
+
+
+def fold_in_place(text: str) -> str:
+    """Lower case and of one width, character by character: those that would become several stay as they are."""
+    if text.isascii():
+        return text.lower()
+    folded = (unicodedata.normalize("NFKC", character).casefold() for character in text)
+    return "".join(new if len(new) == 1 else old for new, old in zip(folded, text, strict=True))
+
+
+def build_condition(field: str, value: Any) -> Condition:
+    """The condition as a caller's filter would be read. `label` and `demographic` are looked for in several fields."""
+    if field == "label":
+        return _build_any(_LABEL_FIELDS, [value, *SPELLINGS.get(value, ())])
+    if field == "demographic":
+        return _build_any(_DEMOGRAPHIC_FIELDS, [value])
+    return parse_filters({field: value}, include_adult=True).must[0]
+
+
+def _build_any(fields: tuple[str, ...], values: list[str]) -> Condition:
+    conditions = [build_condition(name, values) for name in fields]
+    return AnyOf(tuple(one for one in conditions if isinstance(one, Match)))
