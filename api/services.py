@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from api.administration import Administration, build_administration
 from api.guard.guard import Guard
 from api.health import Check, HealthChecker
 from api.upkeep import build_chores
@@ -22,6 +23,7 @@ from search.chores import Chores
 from search.cursors import CursorStore
 from search.dispatcher import Dispatcher
 from search.encoding import EncodedQuery, QueryEncoder, encode_each
+from search.facets import FacetService
 from search.live import LiveIndexReader
 from search.qdrant_query import ScoredPoint
 from search.referring import TitleFinder
@@ -52,6 +54,8 @@ class ApiServices:
 
     settings: Settings
     guard: Guard
+    admin: Administration
+    facets: FacetService
     search: SearchService
     live: LiveIndexReader
     jobs: JobRepository
@@ -73,6 +77,7 @@ class ApiServices:
         for chores in self.chores:
             chores.close()
         self.search.close()
+        self.admin.close()
         self.health.close()
         self.store.close()
         for database in self.databases:
@@ -112,6 +117,8 @@ def build_services(settings: Settings, *, encoder: QueryEncoder | None = None) -
     return ApiServices(
         settings=settings,
         guard=Guard(settings, keys=KeyRepository(keys), limiter=RateLimiter(settings)),
+        admin=build_administration(settings, jobs),
+        facets=FacetService(live=live, store=store),
         search=search,
         live=live,
         jobs=JobRepository(jobs),

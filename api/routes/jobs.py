@@ -29,7 +29,7 @@ from storage.database.models import JobState
 
 _TAG = Tag(name="jobs", description="Import and index")
 _PROBLEMS = {400: Problem, 404: Problem, 409: Problem, 422: Problem, 503: Problem}
-_LONG = ("documents", "ids")
+_LONG = ("documents", "ids", "points")
 
 _CREATE = "The job is stored before this returns; workers start on it by themselves. Location names it."
 _LIST = "Jobs in the order of their beginning, the newest first, without their progress."
@@ -47,26 +47,26 @@ def build_blueprint(jobs: JobRepository, hints: HintSender, settings: Settings) 
         job_id = jobs.create(body.kind, build_params(body, import_root=settings.import_root))
         # A hint that is lost is sent again by the reconciler: the row is there.
         hints.send(TASK_RUN_JOB, job_id=str(job_id))
-        response = _answer(_show_job(jobs.get(job_id), jobs), status=202)
+        response = _answer(show_job(jobs.get(job_id), jobs), status=202)
         response.headers["Location"] = f"/api/v1/jobs/{job_id}"
         return response
 
     def list_jobs(query: JobsQuery) -> Response:
         state = JobState(query.state) if query.state else None
         found = jobs.list_recent(limit=query.limit, offset=query.offset, state=state)
-        return _answer({"jobs": [_show_job(job) for job in found]})
+        return _answer({"jobs": [show_job(job) for job in found]})
 
     def get_job(path: JobPath) -> Response:
-        return _answer(_show_job(jobs.get(_parse_id(path.job_id)), jobs))
+        return _answer(show_job(jobs.get(_parse_id(path.job_id)), jobs))
 
     def cancel(path: JobPath) -> Response:
-        return _answer(_show_job(jobs.cancel(_parse_id(path.job_id)), jobs))
+        return _answer(show_job(jobs.cancel(_parse_id(path.job_id)), jobs))
 
     def retry(path: JobPath) -> Response:
         job_id = _parse_id(path.job_id)
         jobs.retry(job_id)
         hints.send(TASK_RUN_JOB, job_id=str(job_id))
-        return _answer(_show_job(jobs.get(job_id), jobs), status=202)
+        return _answer(show_job(jobs.get(job_id), jobs), status=202)
 
     def dead_letters(path: JobPath, query: PageQuery) -> Response:
         job = jobs.get(_parse_id(path.job_id))
@@ -102,7 +102,7 @@ def _answer(value: Any, *, status: int = 200) -> Response:
     return Response(orjson.dumps(value), status=status, content_type="application/json")
 
 
-def _show_job(job: Job, jobs: JobRepository | None = None) -> dict[str, Any]:
+def show_job(job: Job, jobs: JobRepository | None = None) -> dict[str, Any]:
     """A job as JSON; with its progress when the repository is given."""
     shown: dict[str, Any] = {
         "id": job.id,

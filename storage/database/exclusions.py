@@ -1,0 +1,47 @@
+"""Titles that must not be found: excluded first, taken out of the index by a job that is stored in the same step."""
+
+from __future__ import annotations
+
+import uuid
+
+from sqlalchemy import func, update
+
+from core.errors import NotFoundError
+from storage.database.jobs import JobRepository
+from storage.database.models import titles
+from storage.database.session import Database
+
+_KIND = "index"
+
+
+class ExclusionRepository:
+    """Excludes titles and brings them back."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._jobs = JobRepository(database)
+
+    def exclude(self, slug: str) -> uuid.UUID | None:
+        """The title belongs in no index from now on; returns the job that takes it out, None if it was excluded before.
+
+        Raises NotFoundError.
+        """
+        return self._set(slug, excluded=True)
+
+    def restore(self, slug: str) -> uuid.UUID | None:
+        """The title belongs in the index again; returns the job that writes it, None if it was not excluded.
+
+        Raises NotFoundError.
+        """
+        return self._set(slug, excluded=False)
+
+    def _set(self, slug: str, *, excluded: bool) -> uuid.UUID | None:
+        statement = update(titles).where(titles.c.slug == slug, titles.c.excluded.is_(not excluded))
+        with self._database.begin() as connection:
+            if connection.execute(statement.values(excluded=excluded, updated_at=func.now())).rowcount:
+                reason = "excluded" if excluded else "restored"
+                return self._jobs.create_in(connection, _KIND, {"ids": [slug], "reason": reason})
+            known = connection.execute(titles.select().where(titles.c.slug == slug)).first()
+        if known is None:
+            raise NotFoundError("title", slug)
+        return None
