@@ -22,7 +22,8 @@ from search.names.index import NameIndex
 from search.names.segment import NameSegment, build_segment
 from storage.database.names import TitleNames
 
-REFRESH_S = 10.0
+# As often as searches look which collection is live: an excluded title is suggested no longer than it is found.
+REFRESH_S = 2.0
 # A title bears the time at which its transaction began: so far back is looked each time.
 OVERLAP_S = 120.0
 # Beyond so many changed titles all is read anew, but not more often than this.
@@ -152,7 +153,7 @@ class NameIndexKeeper:
                 self.refresh()
                 self._has_failed = False
             except DependencyUnavailableError as error:
-                # Said once: every ten seconds it would bury the rest of the log.
+                # Said once: every two seconds it would bury the rest of the log.
                 if not self._has_failed:
                     _log.warning(Event.DEPENDENCY_UNAVAILABLE, dependency=error.dependency, reason=error.reason)
                 self._has_failed = True
