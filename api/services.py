@@ -25,14 +25,17 @@ from search.dispatcher import Dispatcher
 from search.encoding import EncodedQuery, QueryEncoder, encode_each
 from search.facets import FacetService
 from search.live import LiveIndexReader
+from search.names.keeper import NameIndexKeeper
 from search.qdrant_query import ScoredPoint
 from search.referring import TitleFinder
 from search.service import SearchService
+from search.understanding.understander import Understander
 from storage.cache import Cache
 from storage.cache_writer import CacheWriter
 from storage.database.generations import GenerationRepository
 from storage.database.jobs import JobRepository
 from storage.database.keys import KeyRepository
+from storage.database.names import NameRepository
 from storage.database.query_log import QueryLogRepository
 from storage.database.relatives import RelativesRepository
 from storage.database.session import Database
@@ -46,6 +49,8 @@ _RETRIEVAL_LANES = 2
 # What Postgres is asked while somebody waits for a title or a search, and for a job.
 _LOOKUP_TIMEOUT_S = 2
 _JOBS_TIMEOUT_S = 10
+# Reading the names of all titles, in the background.
+_NAMES_TIMEOUT_S = 120
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ class ApiServices:
     admin: Administration
     facets: FacetService
     search: SearchService
+    names: NameIndexKeeper
     live: LiveIndexReader
     jobs: JobRepository
     titles: TitleRepository
@@ -70,6 +76,7 @@ class ApiServices:
         """Begin what a serving process does beside answering; never called by those who only look something up."""
         for chores in self.chores:
             chores.start()
+        self.names.get()
 
     def close(self) -> None:
         """Let waiting requests go and close what was opened."""
@@ -77,6 +84,7 @@ class ApiServices:
         for chores in self.chores:
             chores.close()
         self.search.close()
+        self.names.close()
         self.admin.close()
         self.health.close()
         self.store.close()
@@ -90,6 +98,8 @@ def build_services(settings: Settings, *, encoder: QueryEncoder | None = None) -
     jobs = _open_database(settings, timeout_s=_JOBS_TIMEOUT_S)
     # A pool of their own: those who try wrong keys must not use up the connections of everybody's lookups.
     keys = _open_database(settings, timeout_s=_LOOKUP_TIMEOUT_S, pool_size=2)
+    reading = _open_database(settings, timeout_s=_NAMES_TIMEOUT_S, pool_size=1)
+    names = NameIndexKeeper(NameRepository(reading))
     cache, store, titles = Cache(settings), VectorStore(settings), TitleRepository(lookups)
     live = LiveIndexReader(
         GenerationRepository(lookups),
@@ -113,6 +123,7 @@ def build_services(settings: Settings, *, encoder: QueryEncoder | None = None) -
         asked=asked,
         cursors=CursorStore(cache),
         finder=TitleFinder(titles, RelativesRepository(lookups)),
+        understanding=Understander(names),
     )
     return ApiServices(
         settings=settings,
@@ -120,13 +131,14 @@ def build_services(settings: Settings, *, encoder: QueryEncoder | None = None) -
         admin=build_administration(settings, jobs),
         facets=FacetService(live=live, store=store),
         search=search,
+        names=names,
         live=live,
         jobs=JobRepository(jobs),
         titles=titles,
         store=store,
         hints=HintSender(create_sender(settings)),
         health=_build_health(settings, lookups, cache),
-        databases=(lookups, jobs, keys),
+        databases=(lookups, jobs, keys, reading),
         chores=build_chores(
             settings, cache=cache, counts=counts, asked=asked, query_log=query_log, search=search, live=live
         ),
