@@ -65,6 +65,7 @@ def test_only_aims_that_were_set_are_judged() -> None:
         "(b) dispatcher, one task a query: 64 clients": (5.0, 4.0),
         "(c) cached, hello-world": (0.2, 0.7),
         "(c) cached in Redis, hello-world": (0.2, None),
+        "(c) cached in Redis, uncached": (1.0, None),
         "(d) one vector, infinity-emb": (1.0, 1.0),
         "(d) default plan, infinity-emb": (0.2, None),
     }
