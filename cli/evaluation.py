@@ -187,7 +187,7 @@ def _build_find_relatives(settings: Settings) -> Callable[[str], frozenset[str]]
 
     @cache
     def find(slug: str) -> frozenset[str]:
-        return frozenset(finder.find_relatives([slug]))
+        return frozenset(finder.find_relatives([slug], include_adult=True))
 
     return find
 

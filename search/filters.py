@@ -71,6 +71,8 @@ class AnyOf:
     conditions: tuple[Match, ...]
 
 
+# What hides adult titles: added to every request that does not ask for them.
+ADULT = Match(FIELD_BY_NAME["adult"].path, (True,))
 Condition = Match | Range | AllOf | AnyOf
 
 
@@ -87,6 +89,11 @@ class FilterSpec:
         """True if every title passes."""
         return not (self.must or self.should or self.must_not)
 
+    @property
+    def hides_adult(self) -> bool:
+        """True if no adult title passes."""
+        return ADULT in self.must_not
+
 
 def parse_filters(filters: Mapping[str, Any] | None, *, include_adult: bool) -> FilterSpec:
     """The conditions of a request. Adult titles are excluded unless it says `include_adult`."""
@@ -96,7 +103,7 @@ def parse_filters(filters: Mapping[str, Any] | None, *, include_adult: bool) -> 
     if (count := sum(map(len, found.values()))) > CONDITIONS_MAX:
         raise InvalidInputError("filters", f"{count} conditions, at most {CONDITIONS_MAX} are allowed")
     if not include_adult:
-        found["must_not"].append(Match(FIELD_BY_NAME["adult"].path, (True,)))
+        found["must_not"].append(ADULT)
     return FilterSpec(**{clause: tuple(conditions) for clause, conditions in found.items()})
 
 

@@ -19,9 +19,9 @@ from qdrant_client import models
 from core.fields import HIDDEN_PAYLOAD
 from core.vectors import Priority
 from messaging.query_call import SparseRow
-from search.filters import AllOf, AnyOf, Condition, FilterSpec, Match, Range
+from search.filters import ADULT, AllOf, AnyOf, Condition, FilterSpec, Match, Range
 from search.plan import Fusion, PlannedVector, SearchPlan
-from search.ranking import PIN_SCORE, SPARSE_HALF
+from search.ranking import SPARSE_HALF
 
 QueryVector = NDArray[np.float32] | SparseRow
 ScoredPoint = models.ScoredPoint
@@ -124,8 +124,10 @@ class QueryBuilder:
         ]
 
     def build_payloads(self, ids: Sequence[PointId]) -> models.QueryRequest:
-        """The payloads of these points, in no particular order."""
-        return models.QueryRequest(filter=_having(ids), limit=len(ids), with_payload=self._build_selector())
+        """The payloads of these points, in no particular order, without points that are hidden by now."""
+        hidden = [_build_condition(ADULT)] if self._plan.filter.hides_adult else None
+        condition = models.Filter(must=[_has_id(ids)], must_not=hidden)
+        return models.QueryRequest(filter=condition, limit=len(ids), with_payload=self._build_selector())
 
     def build_boosted(self, ids: Sequence[PointId]) -> list[models.QueryRequest]:
         """For each boost of the plan: which of these points it applies to."""
@@ -164,7 +166,7 @@ class QueryBuilder:
             prefetch.append(models.Prefetch(filter=named, limit=len(plan.pins)))
         factors: list[models.Expression] = [1.0, *self._build_factors()]
         terms: list[models.Expression] = [models.MultExpression(mult=["$score[0]", models.SumExpression(sum=factors)])]
-        terms += [_multiply(PIN_SCORE * pin.similarity, _has_id([pin.point_id])) for pin in plan.pins]
+        terms += [_multiply(pin.score, _has_id([pin.point_id])) for pin in plan.pins]
         formula = models.FormulaQuery(
             formula=models.SumExpression(sum=terms), defaults={"$score[0]": 0.0, BOOST_FIELD: 1.0}
         )

@@ -66,7 +66,9 @@ class QuestionBuilder:
         slugs, documents = [title.slug for title in positive], [title.document for title in positive]
         if both := {title.slug for title in negative} & set(slugs):
             raise InvalidInputError("negative", f"{min(both)} is among the positive titles too")
-        relatives = set() if request.include_related else self._finder.find_relatives(slugs)
+        relatives: set[str] = set()
+        if not request.include_related:
+            relatives = self._finder.find_relatives(slugs, include_adult=request.include_adult)
         plan = build_similar_plan(
             request,
             self._settings,

@@ -10,7 +10,7 @@ from core.identity import point_id
 from core.text import clean_text, find_text_fault
 from search.memory import Memory
 from search.plan import Reference
-from storage.database.relatives import RelativesRepository
+from storage.database.relatives import Relative, RelativesRepository
 from storage.database.titles import StoredTitle, TitleRepository
 
 IDENTIFIER_MAX_CHARS = 200
@@ -24,7 +24,7 @@ class TitleFinder:
     def __init__(self, titles: TitleRepository, links: RelativesRepository) -> None:
         self._titles = titles
         self._links = links
-        self._known_relatives: Memory[str, tuple[str, ...]] = Memory(
+        self._known_relatives: Memory[str, tuple[Relative, ...]] = Memory(
             max_bytes=_RELATIVES_MAX_BYTES,
             ttl_s=_RELATIVES_TTL_S,
             size_of=lambda slug, relatives: len(slug) + 90 * len(relatives),
@@ -45,15 +45,15 @@ class TitleFinder:
                 raise NotFoundError("title", identifier)
         return [title for title in found if title is not None]
 
-    def find_relatives(self, slugs: Iterable[str]) -> set[str]:
-        """Slugs of the sequels, prequels and other relatives of these titles, near and far."""
+    def find_relatives(self, slugs: Iterable[str], *, include_adult: bool) -> set[str]:
+        """Slugs of the sequels, prequels and other relatives of these titles, near and far, that the caller may see."""
         wanted = list(slugs)
         known = self._known_relatives.get_many(wanted)
         for slug in wanted:
             if slug not in known:
-                known[slug] = tuple(sorted(self._links.find_relatives(slug)))
+                known[slug] = tuple(sorted(self._links.find_relatives(slug), key=lambda relative: relative.slug))
                 self._known_relatives.put_many({slug: known[slug]})
-        return {relative for slug in wanted for relative in known[slug]}
+        return {one.slug for slug in wanted for one in known[slug] if include_adult or not one.adult}
 
 
 def refer_to(titles: Iterable[StoredTitle], *, is_positive: bool = True) -> tuple[Reference, ...]:

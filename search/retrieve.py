@@ -30,9 +30,10 @@ _PAYLOADS_MAX_BYTES = 128_000_000
 
 @dataclass(frozen=True, slots=True)
 class StoredPayload:
-    """A payload as JSON, with the slug taken out of it."""
+    """A payload as JSON, with what has to be known of it taken out."""
 
     slug: str
+    adult: bool
     encoded: bytes
 
 
@@ -139,11 +140,15 @@ class Retriever:
     def _recall(
         self, live: LiveIndex, plan: SearchPlan, ids: Sequence[str]
     ) -> tuple[dict[str, StoredPayload], list[str]]:
-        """The payloads that are known by point id, and the ids of the others. Parts of payloads are not kept."""
+        """The payloads that are known by point id, and the ids of the others. Parts of payloads are not kept.
+
+        A ranked list may be older than a title's age rating: what is hidden now is not shown from memory either.
+        """
         if plan.fields is not None:
             return {}, list(ids)
         found = self._payloads.get_many((live.state, point_id) for point_id in ids)
-        known = {point_id: payload for (_, point_id), payload in found.items()}
+        hides = plan.filter.hides_adult
+        known = {point_id: payload for (_, point_id), payload in found.items() if not (hides and payload.adult)}
         return known, [point_id for point_id in ids if point_id not in known]
 
     def _remember(self, live: LiveIndex, plan: SearchPlan, points: Sequence[ScoredPoint]) -> dict[str, StoredPayload]:
@@ -163,7 +168,7 @@ class _Prepared:
 
 def _encode(point: ScoredPoint) -> StoredPayload:
     payload = point.payload or {}
-    return StoredPayload(str(payload.get("id", point.id)), orjson.dumps(payload))
+    return StoredPayload(str(payload.get("id", point.id)), bool(payload.get("adult")), orjson.dumps(payload))
 
 
 def _join(
@@ -172,7 +177,7 @@ def _join(
     payloads: Mapping[str, StoredPayload],
     explanations: Mapping[str, Mapping[str, Any]],
 ) -> list[Hit]:
-    """The hits in order. A title that was deleted between two steps has no payload any more and is left out."""
+    """The hits in order. A title that was deleted or hidden between two steps has no payload and is left out."""
     hits: list[Hit] = []
     for point in points:
         if (payload := payloads.get(point.point_id)) is None:

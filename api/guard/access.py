@@ -34,7 +34,8 @@ ACCESS: Mapping[tuple[str, str], Role | None] = {
     ("GET", "/stats"): Role.READER,
     ("GET", "/api/v1/stats"): Role.READER,
     ("GET", "/api/v1/jobs"): Role.READER,
-    # Changing titles
+    # Changing titles, and what went wrong with them: dead letters name adult titles, too.
+    ("GET", "/api/v1/jobs/<job_id>/dead-letters"): Role.EDITOR,
     ("POST", "/api/v1/jobs"): Role.EDITOR,
     (ANY, "/api/v1/admin/vectors"): Role.EDITOR,
     ("GET", "/api/v1/admin/stats"): Role.EDITOR,

@@ -24,10 +24,11 @@ _WORD_MIN_CHARS = 4
 
 # LIMIT keeps Postgres from hashing all ids for the few that are wanted; an id belongs to one title at most.
 _LINKED_FROM = text("""
-    SELECT DISTINCT linked.slug, linked.title, linked.title_english FROM titles t
+    SELECT DISTINCT linked.slug, linked.adult, linked.excluded, linked.title, linked.title_english FROM titles t
     CROSS JOIN LATERAL jsonb_path_query(t.document, '$.related_anime[*].external_ids.keyvalue()') AS link
     CROSS JOIN LATERAL (
-        SELECT i.slug, o.document ->> 'title' AS title, o.document ->> 'title_english' AS title_english
+        SELECT i.slug, o.adult, o.excluded, o.document ->> 'title' AS title,
+            o.document ->> 'title_english' AS title_english
         FROM title_ids i JOIN titles o USING (slug)
         WHERE i.provider = link ->> 'key' AND i.external_id = link ->> 'value' LIMIT 1
     ) AS linked
@@ -35,7 +36,8 @@ _LINKED_FROM = text("""
 """)
 # External ids are stored as numbers or as texts, so both spellings are looked for.
 _LINKING_TO = text("""
-    SELECT DISTINCT t.slug, t.document ->> 'title' AS title, t.document ->> 'title_english' AS title_english
+    SELECT DISTINCT t.slug, t.adult, t.excluded, t.document ->> 'title' AS title,
+        t.document ->> 'title_english' AS title_english
     FROM title_ids own
     CROSS JOIN LATERAL (VALUES
         (to_jsonb(own.external_id)),
@@ -49,8 +51,18 @@ _NAMES = text("SELECT document ->> 'title', document ->> 'title_english' FROM ti
 
 
 @dataclass(frozen=True, slots=True)
+class Relative:
+    """A title that belongs to another one."""
+
+    slug: str
+    adult: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Neighbour:
     slug: str
+    adult: bool
+    excluded: bool
     words: frozenset[str]
 
 
@@ -60,8 +72,8 @@ class RelativesRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def find_relatives(self, slug: str) -> set[str]:
-        """The slugs of a title's relatives, without its own; the nearest when there are too many.
+    def find_relatives(self, slug: str) -> set[Relative]:
+        """A title's relatives without itself and excluded ones; the nearest when there are too many.
 
         Titles that link here without being linked back are looked for in the first step only: catalogues name nearly
         all links on both sides.
@@ -73,15 +85,16 @@ class RelativesRepository:
             words = _split_names(names)
             linking = _read(connection.execute(_LINKING_TO, {"slug": slug}).all())
             direct = {one.slug: one for one in [*linking, *_follow(connection, [slug])] if one.slug != slug}
-            found = set(direct)
-            frontier = [one.slug for one in direct.values() if one.words & words]
+            found = dict(direct)
+            frontier = {one.slug: one for one in direct.values() if one.words & words}
             for _ in range(HOPS_MAX - 1):
-                reached = _follow(connection, frontier)
-                frontier = [one.slug for one in reached if one.words & words and one.slug not in found | {slug}]
+                reached = _follow(connection, list(frontier))
+                frontier = {one.slug: one for one in reached if one.words & words and one.slug not in found}
+                frontier.pop(slug, None)
                 if not frontier or len(found) + len(frontier) > RELATIVES_MAX:
                     break
-                found.update(frontier)
-        return found
+                found |= frontier
+        return {Relative(one.slug, one.adult) for one in found.values() if not one.excluded}
 
 
 def _follow(connection: Connection, slugs: list[str]) -> list[_Neighbour]:
@@ -89,7 +102,7 @@ def _follow(connection: Connection, slugs: list[str]) -> list[_Neighbour]:
 
 
 def _read(rows: Any) -> list[_Neighbour]:
-    return [_Neighbour(row[0], _split_names(row[1:])) for row in rows]
+    return [_Neighbour(row[0], row[1], row[2], _split_names(row[3:])) for row in rows]
 
 
 def _split_names(names: Row[Any] | tuple[Any, ...]) -> frozenset[str]:
