@@ -17,7 +17,7 @@ _DESCRIBING = (
 )
 _NOT_BEFORE_HEAD = re.compile(
     r"\b(?:about|who|whose|that|which|where|when|with|of|in|on|at|for|to|as|his|her|their|its|is|are|was|were|has|have|"
-    rf"like|similar|into|watch|watches|make|makes|film|films|filmed|shoots?|directs?|(?!(?:{_DESCRIBING})\b)\w+ing)\b"
+    rf"liked?|loved?|watched|finished|tr(?:y|ied)|similar|into|watch|watches|make|makes|film|films|filmed|shoots?|directs?|(?!(?:{_DESCRIBING})\b)\w+ing)\b"
 )
 _ASKING = re.compile(
     r"^(?:(?:can|could)\s+(?:you|anyone)\s+)?(?:please\s+)?(?:recommend|suggest|give|show|find)(?:\s+me)?\s+|"
@@ -31,6 +31,7 @@ _CJK_AFTER_HEAD = re.compile(r"\s*(?:$|[\s,.。、！？!?]|[でのがをはと]
 _STATUS_NOUN = re.compile(rf"\s*(?:$|(?:\w+\s+)?(?:{'|'.join(HEADS)})\b)")
 _NUMBER = r"(?P<count>\d{1,4})"
 _EPISODES = r"(?:-|\s)?(?:eps?|episodes?)\b"
+_BETWEEN = re.compile(rf"(?<!\d)(?P<least>\d{{1,4}})\s?(?:-|–|to)\s?{_NUMBER}{_EPISODES}")
 _FEWER = re.compile(rf"\b(?:with\s+)?(?:under|less than|fewer than|below|shorter than)\s+{_NUMBER}{_EPISODES}")
 _AT_MOST = re.compile(rf"\b(?:with\s+)?(?:at most|no more than|up to|max(?:imum)?(?: of)?)\s+{_NUMBER}{_EPISODES}")
 _OR_FEWER = re.compile(rf"\b(?:with\s+)?{_NUMBER}{_EPISODES}\s+or\s+(?:less|fewer)\b")
@@ -88,6 +89,10 @@ def _read_status(reading: Reading, mention: Mention, value: str) -> None:
 
 
 def _read_episodes(reading: Reading) -> None:
+    for match in _BETWEEN.finditer(reading.folded):
+        least, most = int(match["least"]), int(match["count"])
+        if least <= most and reading.is_free(*match.span()):
+            reading.require(match.span(), "episodes", "episodes", {"gte": least, "lte": most})
     for pattern, bound, shift in _COUNTS:
         for match in pattern.finditer(reading.folded):
             if reading.is_free(*match.span()):
@@ -95,8 +100,8 @@ def _read_episodes(reading: Reading) -> None:
                 value: Any = {bound: count + shift} if bound else count
                 reading.require(match.span(), "episodes", "episodes", value)
     if (short := _SHORT.search(reading.folded)) and reading.is_free(*short.span()):
-        most = COURS_EPISODES["cours:1"].stop - 1
-        reading.prefer(short.span(), "episodes", "episodes", {"lte": most}, weight=FORMAT_BOOST)
+        cours = COURS_EPISODES["cours:1"].stop - 1
+        reading.prefer(short.span(), "episodes", "episodes", {"lte": cours}, weight=FORMAT_BOOST)
     if (long := _LONG.search(reading.folded)) and reading.is_free(*long.span()):
         reading.prefer(long.span(), "episodes", "episodes", {"gte": LONG_RUNNING_EPISODES}, weight=FORMAT_BOOST)
         reading.add_feature("long-running", WEIGHTS["long-running"])

@@ -16,7 +16,7 @@ _NOT = re.compile(
     r"(?:不要|没有|沒有|除了|不是|非)(?=\S)"
 )
 _NOT_BEHIND = re.compile(r"\s?(?:なし|無し|抜き|以外|じゃない|ではない|のない|없는|없이|아닌|제외|빼고|말고)")
-_OR = re.compile(r"\s*(?:,?\s*(?:or|nor|and)\s+(?:no\s+|any\s+)?|,\s*no\s+|&\s*|\s?や|\s?と)")
+_OR = re.compile(r"\s*(?:,?\s*(?:or|nor|and)\s+(?:no\s+|any\s+)?|,\s*no\s+|[&/]\s*|\s?や|\s?と)")
 _FOR = re.compile(r"\b(?:for|aimed at|suitable for)\s+(?:small\s+|young\s+|little\s+)?$")
 _HEAD_AFTER = re.compile(
     rf"\s*(?:{'|'.join(HEADS)}|demographic)\b|\s?(?:向け|アニメ|漫画|番組|만화|애니|动画|動畫|动漫|向)"
@@ -62,6 +62,7 @@ def read_negations(reading: Reading, mentions: list[Mention], lexicon: Lexicon) 
 def read_labels(reading: Reading, mentions: list[Mention]) -> None:
     """Demographics that are asked for are conditions; what is only mentioned is a wish."""
     _read_reception(reading)
+    _read_demographics(reading, mentions)
     for mention in mentions:
         span = (mention.start, mention.end)
         if not reading.is_free(*span):
@@ -69,8 +70,6 @@ def read_labels(reading: Reading, mentions: list[Mention]) -> None:
         if (term := mention.get("source")) and _is_source(reading, span):
             reading.note(span, "source", field="source", value=term.value, effect="boost")
             reading.add_feature(f"source:{term.value}", WEIGHTS["source"])
-        elif term := mention.get("demographic"):
-            _read_demographic(reading, span, term.value)
         elif term := mention.get("genre", "theme"):
             reading.prefer(span, term.kind, "label", term.value, weight=LABEL_BOOST)
             if term.kind == "genre":
@@ -94,18 +93,28 @@ def _get_field(term: Term) -> str:
     return "label" if term.kind in ("genre", "theme") else term.kind
 
 
-def _read_demographic(reading: Reading, span: Span, value: str) -> None:
-    has_for = _FOR.search(reading.folded[: span[0]])
-    has_head = _HEAD_AFTER.match(reading.folded, span[1])
-    is_whole = reading.folded.strip() == reading.folded[span[0] : span[1]]
-    if has_for or has_head or is_whole:
-        start = has_for.start() if has_for else span[0]
-        reading.require((start, span[1]), "demographic", "demographic", value, stays=True)
-    elif reading.folded[span[0] : span[1]] not in _WORDY_DEMOGRAPHICS:
-        reading.prefer(span, "demographic", "demographic", value, weight=STUDIO_BOOST)
-    else:
-        return
-    reading.add_feature(f"demographic:{value}", WEIGHTS["demographic"])
+def _read_demographics(reading: Reading, mentions: list[Mention]) -> None:
+    """If one of them is asked for, all are: `seinen, josei or shoujo series`."""
+    named: list[tuple[Span, str]] = []
+    is_asked = False
+    for mention in mentions:
+        span, term = (mention.start, mention.end), mention.get("demographic")
+        if term is None or not reading.is_free(*span):
+            continue
+        has_for = _FOR.search(reading.folded[: span[0]])
+        has_head = _HEAD_AFTER.match(reading.folded, span[1])
+        is_whole = reading.folded.strip() == reading.folded[span[0] : span[1]]
+        if has_for or has_head or is_whole:
+            named.append(((has_for.start() if has_for else span[0], span[1]), term.value))
+            is_asked = True
+        elif reading.folded[span[0] : span[1]] not in _WORDY_DEMOGRAPHICS:
+            named.append((span, term.value))
+    for span, value in named:
+        if is_asked:
+            reading.require(span, "demographic", "demographic", value, stays=True)
+        else:
+            reading.prefer(span, "demographic", "demographic", value, weight=STUDIO_BOOST)
+        reading.add_feature(f"demographic:{value}", WEIGHTS["demographic"])
 
 
 def _is_source(reading: Reading, span: Span) -> bool:

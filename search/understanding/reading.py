@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
-from search.filters import AnyOf, Condition, Match, parse_filters
+from search.filters import AnyOf, Condition, Match, Range, parse_filters
 from search.names.match import NameMatch
 from search.plan import Boost
 from search.understanding.understood import Effect, Finding
@@ -63,15 +63,27 @@ class Reading:
         self.found.append((span[0], Finding(shown, kind, field, value, effect)))
 
     def require(self, span: Span, kind: str, field: str, value: Any, *, stays: bool = False) -> None:
-        """A hard condition. Its words are not embedded, unless it `stays` because the sentence needs it."""
-        self._decide(self.filters, span, kind, field, value, effect="filter")
+        """A hard condition. Its words are not embedded, unless it `stays` because the sentence needs it.
+
+        Two values of one field are alternatives: movies or OVAs, by Bones or Madhouse, from the 80s and 90s.
+        """
+        condition = build_condition(field, value)
+        joined = next((place for place, one in enumerate(self.filters) if _is_alternative(one, condition)), None)
+        if joined is None:
+            self.filters.append(condition)
+        else:
+            self.filters[joined] = _join(self.filters[joined], condition)
         if not stays:
             self._removed.append(span)
+        self.note(span, kind, field=field, value=value, effect="filter")
 
     def exclude(self, span: Span, kind: str, field: str, value: Any) -> None:
         """Nothing that fulfils this; its words are not embedded, or they would attract what they forbid."""
-        self._decide(self.excluded, span, kind, field, value, effect="exclude")
+        condition = build_condition(field, value)
+        if condition not in self.excluded:
+            self.excluded.append(condition)
         self._removed.append(span)
+        self.note(span, kind, field=field, value=value, effect="exclude")
 
     def prefer(self, span: Span, kind: str, field: str, value: Any, *, weight: float) -> None:
         """A gain for what fulfils this; its words stay."""
@@ -86,6 +98,8 @@ class Reading:
 
     def get_rest(self) -> str:
         """The text without what became a condition; the whole one when nothing of meaning is left."""
+        if not self._removed:
+            return self.text
         kept, place = [], 0
         for start, end in sorted(self._removed):
             kept.append(self.text[place:start])
@@ -95,14 +109,6 @@ class Reading:
             rest = shorter
         said = [word for word in _WORD.findall(fold_in_place(rest)) if word not in FILLERS]
         return rest if said else self.text
-
-    def _decide(
-        self, conditions: list[Condition], span: Span, kind: str, field: str, value: Any, *, effect: Effect
-    ) -> None:
-        condition = build_condition(field, value)
-        if condition not in conditions:
-            conditions.append(condition)
-        self.note(span, kind, field=field, value=value, effect=effect)
 
 
 def start_reading(text: str) -> Reading:
@@ -125,6 +131,25 @@ def build_condition(field: str, value: Any) -> Condition:
     if field == "demographic":
         return _build_any(_DEMOGRAPHIC_FIELDS, [value])
     return parse_filters({field: value}, include_adult=True).must[0]
+
+
+def _is_alternative(one: Condition, other: Condition) -> bool:
+    """Values of the same field. Of ranges only closed ones: `after 2000` and `before 2010` are both meant."""
+    if isinstance(one, Range) and isinstance(other, Range):
+        bounds = (one.gte, one.lte, other.gte, other.lte)
+        return one.path == other.path and all(bound is not None for bound in bounds)
+    if isinstance(one, Match) and isinstance(other, Match):
+        return one.path == other.path
+    return isinstance(one, AnyOf) and isinstance(other, AnyOf)
+
+
+def _join(one: Condition, other: Condition) -> Condition:
+    if isinstance(one, Range) and isinstance(other, Range):
+        low, high = (one.gte, other.gte), (one.lte, other.lte)
+        return Range(one.path, gte=min(cast(Any, low)), lte=max(cast(Any, high)))
+    if isinstance(one, Match) and isinstance(other, Match):
+        return Match(one.path, tuple(dict.fromkeys((*one.values, *other.values))))
+    return AnyOf(tuple(dict.fromkeys((*cast(AnyOf, one).conditions, *cast(AnyOf, other).conditions))))
 
 
 def _build_any(fields: tuple[str, ...], values: list[str]) -> Condition:

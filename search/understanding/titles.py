@@ -18,6 +18,7 @@ _LIKE = re.compile(
     r"\b(?:similar(?:ly)?\s+to|just\s+like|more\s+like|something\s+like|like|reminiscent\s+of|reminds?\s+me\s+of|"
     r"in\s+the\s+(?:vein|style|spirit)\s+of|such\s+as)\s+"
 )
+_NOT_LIKE = re.compile(r"(?:\bnot|n't|\bnothing|\bnever|\bdis)\s*$")
 _LIKED_BEFORE = re.compile(
     r"(?P<name>\S[^、。，,]*?)\s?(?:みたいな|のような|に似た|っぽい|같은|처럼|와 비슷한|과 비슷한|랑 비슷한)"
 )
@@ -30,6 +31,8 @@ _KIND_BEHIND = re.compile(r"\s*(?:\b(?:the\s+)?anime|アニメ|애니(?:메이�
 _AND = re.compile(r"\s*(?:,\s*(?:and\s+|or\s+)?|\band\s+|\bor\s+|&\s*)")
 _QUOTES = "「」『』“”\"'‘’«»《》 "
 _NAMES_MAX = 5
+# A single letter or two in quotes is a letter.
+_QUOTED_MIN_CHARS = 3
 # Stretches of text that are tried as a title.
 _STRETCHES = 8
 
@@ -64,6 +67,8 @@ def read_titles(reading: Reading, names: NameIndex | None, lexicon: Lexicon, *, 
             continue
         quoted = next(group for group in match.groups() if group)
         found = names.match(quoted, limit=_NAMES_MAX, include_adult=include_adult) if names else ()
+        if len(quoted) < (_QUOTED_MIN_CHARS if quoted.isascii() else _QUOTED_MIN_CHARS - 1):
+            found = ()
         known = {one.slug for one in reading.names}
         reading.names.extend(one for one in found if one.slug not in known)
         if found:
@@ -84,6 +89,8 @@ def _read_likes(reading: Reading, names: NameIndex, lexicon: Lexicon, *, include
         return bool(found)
 
     for match in _LIKE.finditer(reading.folded):
+        if _NOT_LIKE.search(reading.folded[: match.start()]):
+            continue
         start: int | None = match.end()
         while start is not None:
             ends = [end.start() for end in _ENDS.finditer(reading.folded, start) if end.start() > start]
