@@ -26,6 +26,7 @@ from client.problems import (
 )
 from client.retrying import RetryPolicy
 from client.streaming import SearchStream
+from client.values.faceting import Facets, FacetValue, Suggestion
 from client.values.jobs import DeadLetter, Job, JobProgress
 from client.values.search import QueryInfo, SearchAnswer, SearchResult, StreamSummary, Title
 from client.values.status import Check, Health, Stats
@@ -39,6 +40,8 @@ __all__ = [
     "ClientError",
     "ConflictError",
     "DeadLetter",
+    "FacetValue",
+    "Facets",
     "Health",
     "InvalidRequestError",
     "Job",
@@ -60,6 +63,7 @@ __all__ = [
     "Sort",
     "Stats",
     "StreamSummary",
+    "Suggestion",
     "Title",
     "TransportError",
     "UnavailableError",

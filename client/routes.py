@@ -39,6 +39,8 @@ GET_TITLE: Final = Route("GET", "/api/v1/search/by-id/{id}")
 SIMILAR: Final = Route("GET", "/api/v1/similarity/anime/{id}")
 SIMILAR_BY_VECTOR: Final = Route("GET", "/api/v1/similarity/vector/{id}")
 SIMILAR_BATCH: Final = Route("POST", "/api/v1/similarity/batch")
+FACETS: Final = Route("POST", "/api/v1/facets")
+SUGGEST: Final = Route("GET", "/api/v1/suggest")
 
 CREATE_JOB: Final = Route("POST", "/api/v1/jobs", is_repeatable=False)
 LIST_JOBS: Final = Route("GET", "/api/v1/jobs")

@@ -1,15 +1,16 @@
-"""Searches by text, listings, and single titles."""
+"""Searches by text, listings, counts, suggestions, and single titles."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Unpack
+from typing import Any, Unpack
 
 from client import routes
 from client.options import SearchOptions, SearchQuery, TextOptions
 from client.streaming import SearchStream
 from client.transport import Call, Transport
+from client.values.faceting import Facets, Suggestion, SuggestionList
 from client.values.search import BatchAnswer, SearchAnswer, SearchResult, Title
 
 PAGE_SIZE = 100
@@ -84,6 +85,29 @@ class SearchCalls:
         path = routes.GET_TITLE.fill(id=title_id)
         params = {"include_adult": True} if include_adult else {}
         return self._transport.get(Call(route=routes.GET_TITLE, path=path, params=params), Title)
+
+    def get_facets(
+        self,
+        fields: Sequence[str],
+        *,
+        filters: Mapping[str, Any] | None = None,
+        limit: int = 20,
+        include_adult: bool = False,
+    ) -> Facets:
+        """How many titles have each value of some fields, among those that pass the filters; exact.
+
+        studios = client.get_facets(["studios"], filters={"year": {"gte": 2010}}).facets["studios"]
+        """
+        body: dict[str, Any] = {"fields": fields, "limit": limit, "include_adult": include_adult}
+        if filters is not None:
+            body["filters"] = filters
+        return self._transport.get(Call(route=routes.FACETS, path=routes.FACETS.path, body=body), Facets)
+
+    def suggest(self, text: str, *, limit: int = 10, include_adult: bool = False) -> tuple[Suggestion, ...]:
+        """Titles for what somebody has typed so far, in every language; the best first."""
+        params = {"q": text, "limit": limit, "include_adult": include_adult}
+        call = Call(route=routes.SUGGEST, path=routes.SUGGEST.path, params=params)
+        return self._transport.get(call, SuggestionList).suggestions
 
 
 def iterate_pages(

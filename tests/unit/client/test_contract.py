@@ -29,6 +29,8 @@ CALLS: dict[Route, Callable[[Client], Any]] = {
     routes.SIMILAR: lambda client: client.similar(ANY_ID),
     routes.SIMILAR_BY_VECTOR: lambda client: client.similar_by_vector(ANY_ID, "title_vector"),
     routes.SIMILAR_BATCH: lambda client: client.similar_each([ANY_ID]),
+    routes.FACETS: lambda client: client.get_facets(["genres"]),
+    routes.SUGGEST: lambda client: client.suggest("x"),
     routes.CREATE_JOB: lambda client: client.jobs.create_index(),
     routes.LIST_JOBS: lambda client: client.jobs.list(),
     routes.GET_JOB: lambda client: client.jobs.get(ANY_ID),

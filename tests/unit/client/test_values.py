@@ -202,3 +202,20 @@ def test_an_import_takes_documents_or_a_path(client: Client, service: Any) -> No
     for wrong in ({}, {"documents": [], "path": "x"}):
         with pytest.raises(ValueError, match="either documents or path"):
             client.jobs.create_import(**wrong)
+
+
+def test_counts_are_typed(client: Client, service: Any) -> None:
+    """Texts stay texts, numbers numbers and truth values truth values."""
+    values = [{"value": value, "count": 1} for value in ("1", 1, True)]
+    service.replies = [reply({"facets": {"x": values}, "total": 3})]
+    facets = client.get_facets(["x"], filters={"year": {"gte": 2010}})
+    assert [(type(entry.value), entry.count) for entry in facets.facets["x"]] == [(str, 1), (int, 1), (bool, 1)]
+    sent = json.loads(service.requests[0].content)
+    assert sent == {"fields": ["x"], "limit": 20, "include_adult": False, "filters": {"year": {"gte": 2010}}}
+
+
+def test_suggestions_for_every_script(client: Client, service: Any) -> None:
+    """What was typed is sent as it is."""
+    service.replies = [reply({"suggestions": [{"id": "a", "title": "A", "matched": "え", "kind": "prefix"}]})]
+    assert client.suggest("エヴァ & co", limit=3)[0].matched == "え"
+    assert dict(service.requests[0].url.params) == {"q": "エヴァ & co", "limit": "3", "include_adult": "false"}
