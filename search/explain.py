@@ -20,7 +20,7 @@ from core.words import hash_to_index, split_terms
 from search.plan import Fusion, PlannedVector, SearchPlan
 from search.qdrant_query import BOOST_FIELD, QueryBuilder, QueryRequest, QueryVector, ScoredPoint, count_turns
 from search.rank import Ranked
-from search.ranking import PIN_SCORE, SPARSE_HALF
+from search.ranking import SPARSE_HALF
 from search.steps import Steps
 
 _DIGITS = 6
@@ -71,7 +71,7 @@ class _Explainer:
         fused = sum(parts.values())
         boosts = [*self._explain_popularity(fused, payload), *self._explain_boosts(fused, point.point_id)]
         pins = [
-            {"name": pin.name, "similarity": pin.similarity, "contribution": PIN_SCORE * pin.similarity}
+            {"name": pin.name, "similarity": pin.similarity, "contribution": pin.score}
             for pin in self.plan.pins
             if pin.point_id == point.point_id
         ]

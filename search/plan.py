@@ -52,12 +52,13 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A title that the text names: it goes to the top. `similarity` of the names, 1 when they are equal."""
+    """A title that the text names: it goes to the top by `score`. `similarity` of the names, 1 when they are equal."""
 
     slug: str
     point_id: str
     name: str
     similarity: float
+    score: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ def build_search_plan(request: SearchRequest, settings: Settings, understood: Un
         conditions=_add_understood(parse_filters(request.filters, include_adult=request.include_adult), understood),
         fusion=ranking.TEXT_FUSION,
         rrf_k=ranking.TEXT_RRF_K,
-        pins=tuple(Pin(m.slug, point_id(m.slug), m.name, round(m.similarity, 4)) for m in understood.names),
+        pins=_pin(understood),
         boosts=understood.boosts,
         popularity=_choose_popularity(request, ranking.TEXT_POPULARITY),
     )
@@ -138,6 +138,20 @@ def _build_plan(
         min_score=check_min_score(request.min_score, vectors),
         fields=check_fields(request.fields),
         explain=request.explain,
+    )
+
+
+def _pin(understood: Understood) -> tuple[Pin, ...]:
+    """In the order of the names found: several titles may have the very same one, and the best known is meant."""
+    return tuple(
+        Pin(
+            match.slug,
+            point_id(match.slug),
+            match.name,
+            round(match.similarity, 4),
+            score=ranking.PIN_SCORE - place * ranking.PIN_STEP,
+        )
+        for place, match in enumerate(understood.names)
     )
 
 

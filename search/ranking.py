@@ -44,8 +44,10 @@ SPARSE_HALF: dict[str, float] = {LEXICAL_VECTOR: 10.0, METADATA_VECTOR: 3.0}
 NAMED_FUSION = "rrf"
 NAMED_WEIGHT = 1.0
 WEIGHT_MAX = 100.0
-# Above whatever vectors and boosts can give, so that a named title comes first.
+# Far above whatever vectors and boosts can give, so that a named title comes first.
 PIN_SCORE = 1_000.0
+# More than vectors and boosts can give, so that named titles keep their order.
+PIN_STEP = 50.0
 # With diversity: candidates for each place on the page, and never fewer or more than these.
 DIVERSITY_POOL_FACTOR = 5
 DIVERSITY_POOL = (100, 1_000)
