@@ -48,13 +48,13 @@ class CandidateLists:
         boosts: Sequence[Mapping[str, float]] | None = None,
     ) -> None:
         self.vectors = tuple(lists)
-        candidates = [_join([lists[name][query] for name in lists]) for query in range(len(relevant))]
-        shape = (len(candidates), max((len(found) for found in candidates), default=0))
+        self._candidates = [_join([lists[name][query] for name in lists]) for query in range(len(relevant))]
+        shape = (len(self._candidates), max(map(len, self._candidates), default=0))
         self._present = np.zeros(shape, bool)
         self._positions = {name: np.full(shape, np.inf) for name in lists}
         self._scores = {name: np.zeros(shape) for name in lists}
         self._popularity, self._boosts, self._grades = np.ones(shape), np.zeros(shape), np.zeros(shape)
-        for query, found in enumerate(candidates):
+        for query, found in enumerate(self._candidates):
             places = {slug: place for place, slug in enumerate(found)}
             self._present[query, : len(found)] = True
             self._popularity[query, : len(found)] = [popularity.get(slug, 1.0) for slug in found]
@@ -69,12 +69,19 @@ class CandidateLists:
 
     def measure(self, recipe: Recipe) -> NDArray[np.float64]:
         """NDCG@10 of every query."""
-        grades = np.take_along_axis(self._grades, self.rank(recipe), axis=1)
+        grades = np.take_along_axis(self._grades, self._order(recipe), axis=1)
         gains = grades @ _DISCOUNTS[: grades.shape[1]]
         return np.asarray(gains / self._ideal, np.float64)
 
-    def rank(self, recipe: Recipe) -> NDArray[np.int64]:
-        """Columns of the best ten candidates of every query, best first."""
+    def rank(self, recipe: Recipe) -> list[tuple[str, ...]]:
+        """Slugs of the best ten candidates of every query, best first."""
+        order = self._order(recipe).tolist()
+        return [
+            tuple(found[column] for column in columns if column < len(found))
+            for columns, found in zip(order, self._candidates, strict=True)
+        ]
+
+    def _order(self, recipe: Recipe) -> NDArray[np.int64]:
         factor = 1 + recipe.popularity * (self._popularity - 1) + self._boosts
         scores = np.where(self._present, self._fuse(recipe) * factor, -np.inf)
         return np.argsort(-scores, axis=1, kind="stable")[:, :_CUT]

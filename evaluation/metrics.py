@@ -25,6 +25,7 @@ METRICS: Mapping[str, str] = {
 _RESAMPLES = 9_999
 # Sign flips that are in memory at once.
 _BATCH = 500
+_NO_VARIANCE = 1e-9
 # ranx knows no empty list: a name that no title has.
 _NOTHING = {"": 0.0}
 
@@ -79,8 +80,7 @@ def compare(ours: Values, theirs: Values, *, seed: int) -> Comparison:
         rng=np.random.default_rng(seed),
     )
     # Without any variance t is infinite, and the randomisation says all there is to say.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        p_t = float(stats.ttest_1samp(differences, 0.0).pvalue) if differences.std() > 0 else 0.0
+    p_t = float(stats.ttest_1samp(differences, 0.0).pvalue) if np.ptp(differences) > _NO_VARIANCE else 0.0
     return Comparison(mean, float(test.pvalue), p_t)
 
 

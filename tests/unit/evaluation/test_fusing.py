@@ -33,7 +33,7 @@ def make_recipe(fusion: Fusion, lexical: float = 1.0, *, k: int = 2, popularity:
 
 def get_order(lists: CandidateLists, recipe: Recipe) -> str:
     """The candidates a, b, c in their order."""
-    return "".join("abc"[column] for column in lists.rank(recipe)[0])
+    return "".join(lists.rank(recipe)[0])
 
 
 def test_rank_fusion_stretches_ranks_by_the_weight() -> None:
