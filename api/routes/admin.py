@@ -35,6 +35,16 @@ from storage.database.generations import Generation
 TAG = Tag(name="admin", description="For operators")
 PROBLEMS = {400: Problem, 404: Problem, 409: Problem, 413: Problem, 415: Problem, 422: Problem, 503: Problem}
 
+_STATS = "Titles (adult and excluded ones apart), points, how many titles have each vector, jobs and dead letters."
+_HEALTH = "As /health, with the workers of every queue and the state of the live generation."
+_INFO = "Vectors, their sizes and settings, payload indexes and recipes, as Qdrant describes them."
+_UPSERT = (
+    "Documents go through the pipeline like those of an import job. Ready vectors are taken for known titles, if they "
+    "are of the recipe that is live. Answers with the job; `wait` waits for its end."
+)
+_EXCLUDE = "Takes a title out of the index for good: no reindex brings it back, and its id answers 404."
+_RESTORE = "Lets an excluded title back in; a job writes it to the index."
+
 
 def build_blueprint(services: ApiServices) -> Any:
     """The routes under /api/v1/admin that neither make nor move generations."""
@@ -80,22 +90,30 @@ def build_blueprint(services: ApiServices) -> Any:
         slug = _find_slug(services, path.id)
         return _answer_exclusion(services, slug, admin.exclusions.restore(slug), excluded=False, removed_from=[])
 
-    blueprint.get("/stats", responses={200: AdminStatsResponse}, summary="What is stored and what ran")(admin_stats)
+    blueprint.get(
+        "/stats", responses={200: AdminStatsResponse}, summary="What is stored and what ran", description=_STATS
+    )(admin_stats)
     blueprint.get(
         "/health",
         responses={200: AdminHealthResponse, 503: AdminHealthResponse},
         summary="Servers, workers, generation",
+        description=_HEALTH,
     )(admin_health)
-    blueprint.get("/collection/info", responses={200: CollectionInfoResponse}, summary="The live collection")(
-        collection_info
-    )
+    blueprint.get(
+        "/collection/info", responses={200: CollectionInfoResponse}, summary="The live collection", description=_INFO
+    )(collection_info)
     blueprint.post(
-        "/vectors/upsert", responses={200: JobResponse, 202: JobResponse}, summary="Documents, or ready vectors"
+        "/vectors/upsert",
+        responses={200: JobResponse, 202: JobResponse},
+        summary="Documents, or ready vectors",
+        description=_UPSERT,
     )(upsert_vectors)
-    blueprint.delete("/vectors/<id>", responses={200: ExclusionResponse}, summary="Exclude a title")(exclude_title)
-    blueprint.post("/vectors/<id>/restore", responses={200: ExclusionResponse}, summary="Bring a title back")(
-        restore_title
-    )
+    blueprint.delete(
+        "/vectors/<id>", responses={200: ExclusionResponse}, summary="Exclude a title", description=_EXCLUDE
+    )(exclude_title)
+    blueprint.post(
+        "/vectors/<id>/restore", responses={200: ExclusionResponse}, summary="Bring a title back", description=_RESTORE
+    )(restore_title)
     return blueprint
 
 

@@ -14,6 +14,10 @@ from search.facets import FacetRequest, FacetService
 _TAG = Tag(name="facets", description="Count values")
 _PROBLEMS = {400: Problem, 409: Problem, 413: Problem, 415: Problem, 422: Problem, 503: Problem}
 
+_FACETS = (
+    "For each field its values and how many of the titles that pass the filters have them, the most frequent first."
+)
+
 
 def build_blueprint(service: FacetService) -> Any:
     """The route /api/v1/facets."""
@@ -25,5 +29,7 @@ def build_blueprint(service: FacetService) -> Any:
         )
         return Response(service.count(request), content_type="application/json")
 
-    blueprint.post("/facets", responses={200: FacetResponse}, summary="Count the values of fields")(facets)
+    blueprint.post(
+        "/facets", responses={200: FacetResponse}, summary="Count the values of fields", description=_FACETS
+    )(facets)
     return blueprint

@@ -30,6 +30,16 @@ from storage.database.snapshots import Snapshot
 from storage.switching import Swap
 from storage.vectors.administration import SnapshotFile
 
+_REINDEX = "Searches are answered from the live generation until the new one has passed its gate; then the alias moves."
+_LIST = "Each collection of titles with its recipes, its counts, and how many titles changed since it was written."
+_SWAP = "Moves the alias in one step and starts a job that brings the generation up to date."
+_ROLLBACK = "Swaps to the generation that was live before the present one."
+_DROP = "Deletes a collection for good. Never the live one, and none that a job is writing."
+_SAVE = "Takes a snapshot of the live collection, with the ledger of what its points were made from."
+_SNAPSHOTS = "The newest first; files of Qdrant that have no manifest of ours among them."
+_DELETE = "Deletes the file and its manifest."
+_RESTORE = "A job makes a generation of it that stands by, to be swapped to."
+
 
 def build_blueprint(services: ApiServices) -> Any:
     """The routes under /api/v1/admin that make or move generations."""
@@ -73,20 +83,44 @@ def build_blueprint(services: ApiServices) -> Any:
         snapshot = admin.snapshots.get(path.name)
         return start_job(services, "restore", {"snapshot": snapshot.name})
 
-    blueprint.post("/reindex", responses={202: JobResponse}, summary="Make the index anew beside the live one")(reindex)
-    blueprint.get("/generations", responses={200: GenerationListResponse}, summary="All generations")(list_generations)
-    blueprint.post("/generations/<collection>/swap", responses={200: SwapResponse}, summary="Make a generation live")(
-        swap_generation
-    )
-    blueprint.post("/rollback", responses={200: SwapResponse}, summary="Go back to the generation before")(rollback)
-    blueprint.delete("/generations/<collection>", responses={204: None}, summary="Drop a generation")(drop_generation)
-    blueprint.post("/snapshots", responses={200: JobResponse, 202: JobResponse}, summary="Save the live collection")(
-        take_snapshot
-    )
-    blueprint.get("/snapshots", responses={200: SnapshotListResponse}, summary="All snapshots")(list_snapshots)
-    blueprint.delete("/snapshots/<name>", responses={204: None}, summary="Delete a snapshot")(delete_snapshot)
     blueprint.post(
-        "/snapshots/<name>/restore", responses={202: JobResponse}, summary="Make a generation of a snapshot"
+        "/reindex",
+        responses={202: JobResponse},
+        summary="Make the index anew beside the live one",
+        description=_REINDEX,
+    )(reindex)
+    blueprint.get(
+        "/generations", responses={200: GenerationListResponse}, summary="All generations", description=_LIST
+    )(list_generations)
+    blueprint.post(
+        "/generations/<collection>/swap",
+        responses={200: SwapResponse},
+        summary="Make a generation live",
+        description=_SWAP,
+    )(swap_generation)
+    blueprint.post(
+        "/rollback", responses={200: SwapResponse}, summary="Go back to the generation before", description=_ROLLBACK
+    )(rollback)
+    blueprint.delete(
+        "/generations/<collection>", responses={204: None}, summary="Drop a generation", description=_DROP
+    )(drop_generation)
+    blueprint.post(
+        "/snapshots",
+        responses={200: JobResponse, 202: JobResponse},
+        summary="Save the live collection",
+        description=_SAVE,
+    )(take_snapshot)
+    blueprint.get("/snapshots", responses={200: SnapshotListResponse}, summary="All snapshots", description=_SNAPSHOTS)(
+        list_snapshots
+    )
+    blueprint.delete("/snapshots/<name>", responses={204: None}, summary="Delete a snapshot", description=_DELETE)(
+        delete_snapshot
+    )
+    blueprint.post(
+        "/snapshots/<name>/restore",
+        responses={202: JobResponse},
+        summary="Make a generation of a snapshot",
+        description=_RESTORE,
     )(restore_snapshot)
     return blueprint
 

@@ -21,6 +21,8 @@ _PROBLEMS = {422: Problem, 503: Problem}
 # Somebody who types and deletes asks the same again within seconds.
 _MAX_AGE_S = 30
 
+_SUGGEST = "Titles with a name that is, begins with, or nearly begins with what was typed, in any of their languages."
+
 
 def build_blueprint(names: NameIndexKeeper) -> Any:
     """The route /api/v1/suggest."""
@@ -32,7 +34,9 @@ def build_blueprint(names: NameIndexKeeper) -> Any:
         body = orjson.dumps({"suggestions": [_show(one) for one in found]})
         return answer_conditionally(body, max_age_s=_MAX_AGE_S)
 
-    blueprint.get("/suggest", responses={200: SuggestResponse}, summary="Titles while typing")(suggest)
+    blueprint.get("/suggest", responses={200: SuggestResponse}, summary="Titles while typing", description=_SUGGEST)(
+        suggest
+    )
     return blueprint
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from api.schemas.base import LenientQuery, StrictBody
 from api.schemas.jobs import DOCUMENTS_MAX
@@ -16,12 +16,20 @@ _REASON = Field(None, min_length=1, max_length=500, description="For the list of
 _WAIT = Field(0.0, ge=0, le=WAIT_MAX_S, description="Seconds to wait for the job's end; 202 if it goes on then.")
 
 
+def _show_examples(*examples: dict[str, Any]) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": list(examples)})
+
+
 class NoBody(StrictBody):
     """Nothing has to be said."""
+
+    model_config = _show_examples({})
 
 
 class ReindexBody(StrictBody):
     """A generation made anew beside the live one."""
+
+    model_config = _show_examples({"reason": "new HNSW settings"}, {"swap": False})
 
     reason: str | None = _REASON
     wait_for_gate: bool = Field(
@@ -34,11 +42,15 @@ class ReindexBody(StrictBody):
 class SwapBody(StrictBody):
     """How to swap."""
 
+    model_config = _show_examples({})
+
     force: bool = Field(False, description="Also to a generation that was never live and lacks many titles.")
 
 
 class SnapshotBody(StrictBody):
     """A snapshot of the live collection."""
+
+    model_config = _show_examples({"reason": "before the new catalogue", "wait": 10})
 
     reason: str | None = _REASON
     wait: float = _WAIT
@@ -56,6 +68,8 @@ class GivenPoint(StrictBody):
 
 class UpsertBody(StrictBody):
     """Either documents for the pipeline, or vectors of the live index's recipe."""
+
+    model_config = _show_examples({"documents": [{"title": "Akira", "type": "MOVIE", "year": 1988}], "wait": 10})
 
     documents: list[dict[str, Any]] | None = Field(None, min_length=1, max_length=DOCUMENTS_MAX)
     recipe: str | None = Field(
@@ -76,13 +90,13 @@ class UpsertBody(StrictBody):
 class CollectionPath(LenientQuery):
     """One generation."""
 
-    collection: str = Field(min_length=1, max_length=255)
+    collection: str = Field(min_length=1, max_length=255, description="As GET admin/generations names it.")
 
 
 class SnapshotPath(LenientQuery):
     """One snapshot."""
 
-    name: str = Field(min_length=1, max_length=255)
+    name: str = Field(min_length=1, max_length=255, description="As GET admin/snapshots names it.")
 
 
 class RecipeShown(BaseModel):

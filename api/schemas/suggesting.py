@@ -21,7 +21,7 @@ class SuggestQuery(LenientQuery):
         description="The beginning of a name, or of a word in it, in any language; typing errors are forgiven.",
     )
     limit: int = Field(10, ge=1, le=LIMIT_MAX, description="Most titles.")
-    include_adult: bool = False
+    include_adult: bool = Field(False, description="Suggest adult titles too.")
 
 
 class SuggestionItem(BaseModel):
