@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "import": ("cli.importing", "Read a catalogue into the database."),
     "index": ("cli.indexing", "Embed and index what has changed."),
     "jobs": ("cli.jobs", "Show jobs, their progress and dead letters."),
+    "generations": ("cli.generations", "Make the index anew, swap, roll back, save and restore."),
     "search": ("cli.searching", "Search by meaning."),
     "similar": ("cli.similar", "Find titles like titles."),
     "cache": ("cli.caching", "Show what is asked most and how often it was kept; clear it."),

@@ -137,3 +137,10 @@ def wait_for_job(pipeline: Any, workers: Workers) -> Callable[[str], Any]:
         return job
 
     return wait
+
+
+@pytest.fixture
+def make_documents() -> Callable[..., list[dict[str, Any]]]:
+    """The titles of the pipeline, and as many more as are asked for."""
+    build: Callable[..., list[dict[str, Any]]] = build_documents
+    return build
