@@ -43,7 +43,7 @@ def test_the_title_meant_comes_first(client: FlaskClient, index: Any) -> None:
 def test_one_vector_scores_by_cosine(client: FlaskClient, index: Any) -> None:
     """With one dense vector, score and similarity are the exact cosine, and order the list."""
     query = "a robot boy with jet feet"
-    results = search(client, query, vectors=["title_vector"], limit=50)["results"]
+    results = search(client, query, vectors=["title_vector"], limit=50, expand=False)["results"]
     assert [hit["score"] for hit in results] == [hit["similarity"] for hit in results]
     assert [hit["score"] for hit in results] == sorted((hit["score"] for hit in results), reverse=True)
     for hit in results:
@@ -66,7 +66,10 @@ def test_the_best_of_several_dense_vectors_is_the_similarity(client: FlaskClient
     """With several dense vectors the similarity is the larger cosine of the two."""
     both = search(client, "action robot", vectors=["title_vector", "genre_vector"])["results"]
     single = {
-        name: {hit["id"]: hit["score"] for hit in search(client, "action robot", vectors=[name], limit=201)["results"]}
+        name: {
+            hit["id"]: hit["score"]
+            for hit in search(client, "action robot", vectors=[name], limit=201, expand=False)["results"]
+        }
         for name in ("title_vector", "genre_vector")
     }
     for hit in both:
@@ -221,10 +224,10 @@ def test_scores_are_those_of_the_documented_formula(client: FlaskClient) -> None
     """The fused score is the sum of 1 / ((position + 1) / weight + k - 1) over the lists, as design.md says."""
     weights = {"title_vector": 1.0, "lexical_sparse": 0.5}
     lists = {
-        name: [hit["id"] for hit in search(client, "robot boy", vectors=[name], limit=128)["results"]]
+        name: [hit["id"] for hit in search(client, "robot boy", vectors=[name], limit=128, expand=False)["results"]]
         for name in weights
     }
-    fused = search(client, "robot boy", vectors=weights)["results"]
+    fused = search(client, "robot boy", vectors=weights, expand=False)["results"]
     for hit in fused:
         expected = sum(
             1 / ((found.index(hit["id"]) + 1) / weights[name] + TEXT_RRF_K - 1)
