@@ -6,6 +6,7 @@ with Client("http://localhost:8002") as client:
     print(client.search("a notebook that kills").results[0].payload["title"])
 """
 
+from client.admin import Point
 from client.client import Client
 from client.headers import AnswerInfo, RateLimit
 from client.options import SearchOptions, SearchQuery, SimilarBatchOptions, SimilarOptions, Sort
@@ -26,32 +27,49 @@ from client.problems import (
 )
 from client.retrying import RetryPolicy
 from client.streaming import SearchStream
+from client.values.admin import (
+    AdminHealth,
+    AdminStats,
+    CollectionInfo,
+    Exclusion,
+    Generation,
+    Recipe,
+    Snapshot,
+    Swap,
+)
 from client.values.faceting import Facets, FacetValue, Suggestion
 from client.values.jobs import DeadLetter, Job, JobProgress
 from client.values.search import QueryInfo, SearchAnswer, SearchResult, StreamSummary, Title
 from client.values.status import Check, Health, Stats
 
 __all__ = [
+    "AdminHealth",
+    "AdminStats",
     "AnswerInfo",
     "ApiError",
     "AuthenticationError",
     "Check",
     "Client",
     "ClientError",
+    "CollectionInfo",
     "ConflictError",
     "DeadLetter",
+    "Exclusion",
     "FacetValue",
     "Facets",
+    "Generation",
     "Health",
     "InvalidRequestError",
     "Job",
     "JobProgress",
     "NotFoundError",
     "PermissionDeniedError",
+    "Point",
     "Problem",
     "QueryInfo",
     "RateLimit",
     "RateLimitedError",
+    "Recipe",
     "RetryPolicy",
     "SearchAnswer",
     "SearchOptions",
@@ -60,10 +78,12 @@ __all__ = [
     "SearchStream",
     "SimilarBatchOptions",
     "SimilarOptions",
+    "Snapshot",
     "Sort",
     "Stats",
     "StreamSummary",
     "Suggestion",
+    "Swap",
     "Title",
     "TransportError",
     "UnavailableError",

@@ -10,6 +10,7 @@ from typing import Self
 import httpx
 
 from client import routes
+from client.admin import AdminClient
 from client.etags import EtagMemory
 from client.headers import AnswerInfo
 from client.jobs import JobsClient
@@ -68,6 +69,7 @@ class Client(SearchCalls, SimilarCalls):
         etags = EtagMemory(etag_cache_size) if etag_cache_size else None
         super().__init__(Transport(connection, policy, etags))
         self.jobs = JobsClient(self._transport, policy)
+        self.admin = AdminClient(self._transport)
 
     @property
     def last_answer(self) -> AnswerInfo | None:

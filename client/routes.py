@@ -50,6 +50,24 @@ CANCEL_JOB: Final = Route("POST", "/api/v1/jobs/{job_id}/cancel", is_repeatable=
 RETRY_JOB: Final = Route("POST", "/api/v1/jobs/{job_id}/retry", is_repeatable=False)
 DEAD_LETTERS: Final = Route("GET", "/api/v1/jobs/{job_id}/dead-letters")
 
+ADMIN_STATS: Final = Route("GET", "/api/v1/admin/stats")
+ADMIN_HEALTH: Final = Route("GET", "/api/v1/admin/health")
+COLLECTION: Final = Route("GET", "/api/v1/admin/collection/info")
+UPSERT: Final = Route("POST", "/api/v1/admin/vectors/upsert", is_repeatable=False)
+EXCLUDE_TITLE: Final = Route("DELETE", "/api/v1/admin/vectors/{id}")
+RESTORE_TITLE: Final = Route("POST", "/api/v1/admin/vectors/{id}/restore")
+REINDEX: Final = Route("POST", "/api/v1/admin/reindex", is_repeatable=False)
+LIST_GENERATIONS: Final = Route("GET", "/api/v1/admin/generations")
+SWAP_GENERATION: Final = Route("POST", "/api/v1/admin/generations/{collection}/swap", is_repeatable=False)
+# Twice would go back two.
+ROLLBACK: Final = Route("POST", "/api/v1/admin/rollback", is_repeatable=False)
+# The second answer would be that there is nothing of this name.
+DROP_GENERATION: Final = Route("DELETE", "/api/v1/admin/generations/{collection}", is_repeatable=False)
+TAKE_SNAPSHOT: Final = Route("POST", "/api/v1/admin/snapshots", is_repeatable=False)
+LIST_SNAPSHOTS: Final = Route("GET", "/api/v1/admin/snapshots")
+DELETE_SNAPSHOT: Final = Route("DELETE", "/api/v1/admin/snapshots/{name}", is_repeatable=False)
+RESTORE_SNAPSHOT: Final = Route("POST", "/api/v1/admin/snapshots/{name}/restore", is_repeatable=False)
+
 ALIVE: Final = Route("GET", "/health/live")
 HEALTH: Final = Route("GET", "/api/v1/health")
 STATS: Final = Route("GET", "/api/v1/stats")

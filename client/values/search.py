@@ -29,12 +29,21 @@ class QueryInfo(Value):
     """How an answer came about: the text that was embedded, vectors with their weights, times in milliseconds by step.
 
     `understood` is what was read out of the text; `cache` says what was remembered (`result`, `vector`, `none`, ...).
+    `positive` and `negative` are the slugs that similar titles were asked for.
     """
 
     query: str | None = None
     vectors: dict[str, float] = Field(default_factory=dict)
     fusion: str | None = None
+    rrf_k: int | None = None
+    boost: float | None = None
+    diversity: float | None = None
+    sort: dict[str, Any] | None = None
+    filters: dict[str, Any] | None = None
     understood: dict[str, Any] | None = None
+    positive: tuple[str, ...] | None = None
+    negative: tuple[str, ...] | None = None
+    relatives_left_out: int | None = None
     cache: str | None = None
     cache_hit: bool = False
     took_ms: dict[str, float] = Field(default_factory=dict)

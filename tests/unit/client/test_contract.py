@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
 
 from api.app import create_app
 from api.services import build_services
-from client import Client, ClientError, options, routes
+from client import Client, ClientError, options, routes, values
 from client.routes import Route, list_routes
+from client.values.base import Value
 from core.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -37,9 +39,82 @@ CALLS: dict[Route, Callable[[Client], Any]] = {
     routes.CANCEL_JOB: lambda client: client.jobs.cancel(ANY_ID),
     routes.RETRY_JOB: lambda client: client.jobs.retry(ANY_ID),
     routes.DEAD_LETTERS: lambda client: client.jobs.list_dead_letters(ANY_ID),
+    routes.ADMIN_STATS: lambda client: client.admin.get_stats(),
+    routes.ADMIN_HEALTH: lambda client: client.admin.get_health(),
+    routes.COLLECTION: lambda client: client.admin.get_collection(),
+    routes.UPSERT: lambda client: client.admin.upsert_documents([{"title": "x"}]),
+    routes.EXCLUDE_TITLE: lambda client: client.admin.exclude_title(ANY_ID),
+    routes.RESTORE_TITLE: lambda client: client.admin.restore_title(ANY_ID),
+    routes.REINDEX: lambda client: client.admin.reindex(),
+    routes.LIST_GENERATIONS: lambda client: client.admin.list_generations(),
+    routes.SWAP_GENERATION: lambda client: client.admin.swap_generation(ANY_ID),
+    routes.ROLLBACK: lambda client: client.admin.rollback(),
+    routes.DROP_GENERATION: lambda client: client.admin.drop_generation(ANY_ID),
+    routes.TAKE_SNAPSHOT: lambda client: client.admin.take_snapshot(),
+    routes.LIST_SNAPSHOTS: lambda client: client.admin.list_snapshots(),
+    routes.DELETE_SNAPSHOT: lambda client: client.admin.delete_snapshot(ANY_ID),
+    routes.RESTORE_SNAPSHOT: lambda client: client.admin.restore_snapshot(ANY_ID),
     routes.ALIVE: lambda client: client.is_alive(),
     routes.HEALTH: lambda client: client.get_health(),
     routes.STATS: lambda client: client.get_stats(),
+}
+
+# Bodies of which nothing stands in `client.options`: calls that between them send every field.
+FULL_CALLS: dict[Route, tuple[Callable[[Client], Any], ...]] = {
+    routes.SEARCH_BATCH: (lambda client: client.search_batch(["x"]),),
+    routes.FACETS: (lambda client: client.get_facets(["genres"], filters={"year": 2000}),),
+    routes.CREATE_JOB: (
+        lambda client: client.jobs.create_index(["x"]),
+        lambda client: client.jobs.create_import([{"title": "x"}]),
+        lambda client: client.jobs.create_import(path="x"),
+    ),
+    routes.UPSERT: (
+        lambda client: client.admin.upsert_documents([{"title": "x"}], wait_s=1),
+        lambda client: client.admin.upsert_vectors([{"id": "x", "vectors": {"title_vector": [1.0]}}], recipe="0"),
+    ),
+    routes.RESTORE_TITLE: (lambda client: client.admin.restore_title(ANY_ID),),
+    routes.REINDEX: (lambda client: client.admin.reindex(reason="x"),),
+    routes.SWAP_GENERATION: (lambda client: client.admin.swap_generation(ANY_ID, force=True),),
+    routes.ROLLBACK: (lambda client: client.admin.rollback(),),
+    routes.TAKE_SNAPSHOT: (lambda client: client.admin.take_snapshot(reason="x", wait_s=1),),
+    routes.RESTORE_SNAPSHOT: (lambda client: client.admin.restore_snapshot(ANY_ID),),
+}
+# Bodies that are made of options.
+OPTION_ROUTES = {routes.SEARCH, routes.SIMILAR_BATCH}
+
+# What each route answers; None: nothing. The document of a title has more entries than its schema names.
+ANSWERS: dict[Route, type[Value] | None] = {
+    routes.SEARCH: values.search.SearchAnswer,
+    routes.SEARCH_BATCH: values.search.BatchAnswer,
+    routes.SIMILAR: values.search.SearchAnswer,
+    routes.SIMILAR_BY_VECTOR: values.search.SearchAnswer,
+    routes.SIMILAR_BATCH: values.search.BatchAnswer,
+    routes.FACETS: values.faceting.Facets,
+    routes.SUGGEST: values.faceting.SuggestionList,
+    routes.CREATE_JOB: values.jobs.Job,
+    routes.LIST_JOBS: values.jobs.JobList,
+    routes.GET_JOB: values.jobs.Job,
+    routes.CANCEL_JOB: values.jobs.Job,
+    routes.RETRY_JOB: values.jobs.Job,
+    routes.DEAD_LETTERS: values.jobs.DeadLetterList,
+    routes.ADMIN_STATS: values.admin.AdminStats,
+    routes.ADMIN_HEALTH: values.admin.AdminHealth,
+    routes.COLLECTION: values.admin.CollectionInfo,
+    routes.UPSERT: values.jobs.Job,
+    routes.EXCLUDE_TITLE: values.admin.Exclusion,
+    routes.RESTORE_TITLE: values.admin.Exclusion,
+    routes.REINDEX: values.jobs.Job,
+    routes.LIST_GENERATIONS: values.admin.GenerationList,
+    routes.SWAP_GENERATION: values.admin.Swap,
+    routes.ROLLBACK: values.admin.Swap,
+    routes.DROP_GENERATION: None,
+    routes.TAKE_SNAPSHOT: values.jobs.Job,
+    routes.LIST_SNAPSHOTS: values.admin.SnapshotList,
+    routes.DELETE_SNAPSHOT: None,
+    routes.RESTORE_SNAPSHOT: values.jobs.Job,
+    routes.ALIVE: values.status.Alive,
+    routes.HEALTH: values.status.Health,
+    routes.STATS: values.status.Stats,
 }
 
 
@@ -75,18 +150,25 @@ def test_the_method_of_each_route_calls_it(client: Client, service: Any, route: 
 
 
 @pytest.mark.parametrize(
-    ("schema", "kind", "elsewhere"),
+    ("route", "kind", "elsewhere"),
     [
         # `threshold` is another name of min_score.
-        ("SearchBody", options.SearchQuery, {"threshold"}),
-        ("SortBody", options.Sort, set()),
-        ("SimilarBatchBody", options.SimilarBatchOptions, {"threshold", "mode", "references", "positive", "negative"}),
+        (routes.SEARCH, options.SearchQuery, {"threshold"}),
+        (
+            routes.SIMILAR_BATCH,
+            options.SimilarBatchOptions,
+            {"threshold", "mode", "references", "positive", "negative"},
+        ),
     ],
+    ids=str,
 )
-def test_bodies_have_the_same_options(document: dict[str, Any], schema: str, kind: Any, elsewhere: set[str]) -> None:
+def test_bodies_have_the_same_options(document: dict[str, Any], route: Route, kind: Any, elsewhere: set[str]) -> None:
     """Each field of a request's schema is an option or an argument, and each option a field."""
-    fields = set(document["components"]["schemas"][schema]["properties"])
-    assert set(kind.__annotations__) == fields - elsewhere
+    schema = find_body_schema(document, route)
+    assert schema is not None
+    assert set(kind.__annotations__) == set(schema["properties"]) - elsewhere
+    sorts = [found for found in find_objects(schema["properties"]["sort"], document) if "properties" in found]
+    assert [set(found["properties"]) for found in sorts] == [set(options.Sort.__annotations__)]
 
 
 @pytest.mark.parametrize(
@@ -96,6 +178,86 @@ def test_address_lines_have_the_same_options(document: dict[str, Any], route: Ro
     """As for bodies."""
     parameters = document["paths"][route.path][route.method.lower()]["parameters"]
     assert set(options.SimilarOptions.__annotations__) == {entry["name"] for entry in parameters} - elsewhere
+
+
+def test_other_bodies_have_the_same_fields(client: Client, service: Any, document: dict[str, Any]) -> None:
+    """The calls above send every field of their schema between them, and no other."""
+    service.replies = [httpx.Response(418, json={})]
+    bodies = {
+        route: schema
+        for route in list_routes() - OPTION_ROUTES
+        if (schema := find_body_schema(document, route)) is not None
+    }
+    assert set(FULL_CALLS) == set(bodies)
+    for route, schema in bodies.items():
+        sent: set[str] = set()
+        for call in FULL_CALLS[route]:
+            with pytest.raises(ClientError):
+                call(client)
+            assert str(route) == f"{service.requests[-1].method} {route.path}"
+            sent |= set(json.loads(service.requests[-1].content))
+        assert sent == set(schema.get("properties", {})), route
+
+
+def find_body_schema(document: dict[str, Any], route: Route) -> dict[str, Any] | None:
+    """The schema of a route's body; None if it takes none."""
+    body = document["paths"][route.path][route.method.lower()].get("requestBody")
+    if body is None:
+        return None
+    return resolve(body["content"]["application/json"]["schema"], document)
+
+
+def test_answers_have_the_same_fields(document: dict[str, Any]) -> None:
+    """What the service says it answers is typed here, field by field, at every depth."""
+    assert set(ANSWERS) == list_routes() - {routes.GET_TITLE}
+    compared: set[type[Value]] = set()
+    for route, kind in ANSWERS.items():
+        for status, response in document["paths"][route.path][route.method.lower()]["responses"].items():
+            content = response.get("content", {}).get("application/json")
+            if status.startswith("2") and kind is not None:
+                assert content is not None, route
+                compared |= compare(kind, content["schema"], document)
+    assert values.search.QueryInfo in compared
+    assert values.admin.Recipe in compared
+
+
+def compare(kind: type[Value], schema: dict[str, Any], document: dict[str, Any]) -> set[type[Value]]:
+    """Fail unless type and schema have the same fields, and so have the types and schemas in them."""
+    properties = resolve(schema, document)["properties"]
+    assert set(kind.model_fields) == set(properties), kind.__name__
+    compared = {kind}
+    for name, field in kind.model_fields.items():
+        for inner in find_values(field.annotation):
+            schemas = [found for found in find_objects(properties[name], document) if "properties" in found]
+            assert len(schemas) == 1, f"{kind.__name__}.{name}"
+            compared |= compare(inner, schemas[0], document)
+    return compared
+
+
+def find_values(annotation: Any) -> Iterator[type[Value]]:
+    """Types of ours in an annotation, such as Job in `tuple[Job, ...] | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, Value):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from find_values(inner)
+
+
+def find_objects(schema: dict[str, Any], document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Schemas of objects in a schema: itself, its items, its members, one of its kinds."""
+    resolved = resolve(schema, document)
+    yield resolved
+    more = resolved.get("additionalProperties")
+    for inner in (resolved.get("items"), more if isinstance(more, dict) else None, *resolved.get("anyOf", ())):
+        if inner is not None:
+            yield from find_objects(inner, document)
+
+
+def resolve(schema: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+    """The schema itself where only its name is given."""
+    if "$ref" not in schema:
+        return schema
+    found: dict[str, Any] = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return found
 
 
 def test_the_client_stands_alone() -> None:
