@@ -236,6 +236,18 @@ ROUTES: dict[tuple[str, str], list[Ask]] = {
             )
         ),
     ],
+    ("GET", "/api/v1/suggest"): [
+        Ask("GET", "/api/v1/suggest", query={"q": typed})
+        for typed in (
+            "velvet",
+            "Velvet Lanternfish",
+            "velvet lanternfihs",
+            "lanter",
+            "plush a",
+            "birodo",
+            "Birodo Chouchin",
+        )
+    ],
     # The page has no way to ask for adult titles.
     ("GET", "/"): [
         Ask("GET", "/", query={"q": text}, headers={"Accept": "text/html"}, shows=False)
@@ -406,6 +418,19 @@ def test_it_is_as_if_there_was_no_such_title(client: FlaskClient, ask: Ask) -> N
         assert client.head(ask.path, query_string=ask.query).status_code == 404
 
 
+@pytest.mark.parametrize("text", ["Velvet Lanternfish", "velvet lanternfihs", "Plush Anglerfish", "birodo chouchin"])
+def test_its_names_are_read_for_those_who_may_see_it(client: FlaskClient, text: str) -> None:
+    """With the flag a name puts it first and is shown as understood; without it the text names nothing."""
+    allowed = client.post(SEARCH, json={"query": text, "include_adult": True}).get_json()
+    assert allowed["results"][0]["id"] == SLUG
+    assert [name["id"] for name in allowed["query_info"]["understood"]["names"]] == [SLUG]
+    hidden = client.post(SEARCH, json={"query": text}).get_json()
+    assert hidden["query_info"]["understood"]["names"] == []
+    assert not any(finding["effect"] == "pin" for finding in hidden["query_info"]["understood"]["found"])
+    like = client.post(SEARCH, json={"query": f"anime like {text}"}).get_json()
+    assert like["query_info"]["understood"]["likes"] == []
+
+
 def test_counts_leave_them_out(client: FlaskClient, index: Any) -> None:
     """Totals, facets and stats count what anybody may see, and two more with the flag."""
     visible = len(index.documents) - 1
@@ -473,14 +498,32 @@ def wait_until_gone(client: FlaskClient, slug: str, ask: Callable[[], str]) -> N
         assert f'"{slug}"' not in ask()
 
 
+def wait_until_suggested(client: FlaskClient, typed: str, slug: str) -> None:
+    """Names are read every few seconds."""
+    deadline = time.monotonic() + 20
+    while slug not in client.get("/api/v1/suggest", query_string={"q": typed}).text:
+        assert time.monotonic() < deadline, "it is never suggested"
+        time.sleep(0.1)
+
+
 def test_a_title_that_turns_adult_is_gone(client: FlaskClient, catalogue: Catalogue) -> None:
     """Neither kept answers nor the pages of a cursor that was begun before show it any more; with the flag they do."""
     slug = catalogue.add({**PLAIN, "title": "Walnut Carnival", "external_ids": {}})
-    ask = lambda: client.post(SEARCH, json={**WALNUTS, "limit": 3}).text  # noqa: E731
+
+    def ask() -> str:
+        texts = [
+            client.post(SEARCH, json={"query": query, "limit": 3}).text
+            for query in (WALNUTS["query"], "walnut carnival")
+        ]
+        texts.append(client.get("/api/v1/suggest", query_string={"q": "walnut c"}).text)
+        texts.append(client.get(f"{SIMILAR}/anime/{PLAIN_TITLE}", query_string={"limit": 1_000}).text)
+        return "\n".join(texts)
+
     listing = {"sort": {"field": "score"}, "filters": {"year": 2003}, "cursor": "*", "limit": 1}
     whole = client.post(SEARCH, json={**listing, "limit": 1_000}).get_json()["results"]
     place = [hit["id"] for hit in whole].index(slug)
     first = client.post(SEARCH, json={**listing, "limit": max(place, 1)}).get_json()
+    wait_until_suggested(client, "walnut c", slug)
     assert f'"{slug}"' in ask()
     catalogue.change(slug, {**PLAIN, "title": "Walnut Carnival", "external_ids": {}, "rating": "Rx"})
     wait_until_gone(client, slug, ask)
@@ -504,10 +547,18 @@ def test_an_excluded_title_is_gone_for_everybody(client: FlaskClient, catalogue:
         texts = [client.post(SEARCH, json=body).text for body in bodies]
         texts += [client.post(SEARCH, json=body, headers=STREAM).text for body in bodies]
         texts.append(client.post(f"{SEARCH}/batch", json={"queries": bodies}).text)
+        texts += [
+            client.post(SEARCH, json={"query": "walnut jubilee", "include_adult": flag}).text for flag in (True, False)
+        ]
+        for flag in ("true", "false"):
+            texts.append(client.get("/api/v1/suggest", query_string={"q": "walnut j", "include_adult": flag}).text)
+            like = {"limit": 1_000, "include_adult": flag}
+            texts.append(client.get(f"{SIMILAR}/anime/{PLAIN_TITLE}", query_string=like).text)
         texts.append(client.get("/", query_string={"q": WALNUTS["query"]}, headers={"Accept": "text/html"}).text)
         return "\n".join(texts)
 
     token = client.post(SEARCH, json=cursor).get_json()["next_cursor"]
+    wait_until_suggested(client, "walnut j", slug)
     assert f'"{slug}"' in ask()
     assert client.delete(f"/api/v1/admin/vectors/{slug}").status_code == 200
     wait_until_gone(client, slug, ask)
