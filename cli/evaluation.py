@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from api.services import ApiServices, build_services
 from cli import evaluation_tables as tables
 from cli.exits import Exit
-from core.errors import InvalidInputError
+from core.errors import DependencyUnavailableError, InvalidInputError
 from core.log import configure_logging
 from core.settings import Settings, load_settings
 from embedded.qdrant.registry import load_state
@@ -43,6 +43,8 @@ from storage.database.titles import TitleRepository
 
 # An evaluation waits for its answers; only figures of speed are measured elsewhere.
 _WAIT_S = 60.0
+# Reading a million titles' names; without them the default is not the default.
+_NAMES_WAIT_S = 300.0
 _EMBEDDED_STORAGE = Path("qdrant")
 # The product's own encoder: what it needs is shown beside what the present one does.
 _FULL_DIMENSION = 1_024
@@ -92,6 +94,8 @@ def evaluate_searches(*, data: Path | None, queries: int, seed: int, choose: boo
             with _show_progress("queries", total=len(gold) * len(TEXT_VECTORS_TRIED)) as progress:
                 choices = choose_for_search(searcher, catalogue, gold, seed=seed, progress=progress)
             return _print_choices(stack, choices, seed=seed, as_json=as_json)
+        if not stack.services.names.wait(_NAMES_WAIT_S):
+            raise DependencyUnavailableError("postgres", f"the names of titles were not read in {_NAMES_WAIT_S:.0f} s")
         with _show_progress("queries", total=len(gold) * len(METHODS)) as progress:
             report = evaluate_search(searcher, gold, seed=seed, progress=progress)
         _print(stack, {"seed": seed, **report.to_json()}, tables.build_search_tables(report), as_json=as_json)
