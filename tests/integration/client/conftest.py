@@ -6,6 +6,7 @@ import importlib.util
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -13,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from werkzeug.serving import make_server
 
+from api.app import create_app
 from client import Client, ClientError, RetryPolicy
 from core.keys import Role, build_token
 from storage.database.keys import KeyRepository
@@ -21,15 +24,24 @@ from storage.database.session import Database
 
 ROOT = Path(__file__).resolve().parents[3]
 
-# Test folders are no packages, so the fixtures of a neighbour are loaded by the path of its module.
-_NAME = "api_test_fixtures"
-_spec = importlib.util.spec_from_file_location(_NAME, ROOT / "tests" / "integration" / "api" / "conftest.py")
-assert _spec is not None
-assert _spec.loader is not None
-_module = importlib.util.module_from_spec(_spec)
-sys.modules[_NAME] = _module
-_spec.loader.exec_module(_module)
-index, build_env, start_worker, worker = _module.index, _module.build_env, _module.start_worker, _module.worker
+
+def _load_fixtures(folder: str) -> Any:
+    """The conftest of a neighbour. Test folders are no packages, so it is loaded by its path."""
+    name = f"{folder}_fixtures_of_clients"
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tests" / "integration" / folder / "conftest.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+_api, _admin = _load_fixtures("api"), _load_fixtures("admin")
+# A small index behind a query worker, for searches through gunicorn.
+index, build_env, start_worker, worker = _api.index, _api.build_env, _api.start_worker, _api.worker
+# The whole write side in one process, for operators.
+pipeline, workers, api = _admin.pipeline, _admin.workers, _admin.api
 
 StartWeb = Callable[..., AbstractContextManager["Web"]]
 
@@ -108,6 +120,21 @@ def add_key(index: Any) -> Iterator[Callable[..., str]]:
 
     yield add
     database.close()
+
+
+@pytest.fixture
+def operator(api: Any, workers: Any) -> Iterator[Client]:
+    """A client of a web process with workers behind it."""
+    server = make_server("127.0.0.1", 0, create_app(api), threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        with Client(f"http://127.0.0.1:{server.port}") as made:
+            yield made
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @pytest.fixture
