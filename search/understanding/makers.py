@@ -12,6 +12,7 @@ _STUDIO = re.compile(
     r"\b(?:(?:made|animated|produced|created)\s+(?:by|at)\s+|by\s+|from\s+)?(?:the\s+)?studios?\s+|スタジオ・?|스튜디오\s?"
 )
 _BY = re.compile(r"\b(?:(?:made|animated|produced|created|done)\s+)?by\s+(?:the\s+)?")
+_PARTICIPLE = re.compile(r"(?:ed|en|wn|ught)\s*$")
 _FROM = re.compile(r"\bfrom\s+")
 _LIKENESS_BEFORE = re.compile(
     r"\b(?:like|similar\s+to|style\s+of|vein\s+of|reminiscent\s+of|inspired\s+by)\s+(?:an?\s+|the\s+)?$"
@@ -30,7 +31,7 @@ def read_studios(reading: Reading, lexicon: Lexicon) -> None:
             mention = lexicon.find_studio(reading.folded, match.end())
             if mention is None or mention.studio is None or not reading.is_free(match.start(), mention.end):
                 continue
-            if _is_named(mention.studio, pattern):
+            if _is_named(mention.studio, pattern) and not _is_agent(reading, match, mention.studio):
                 _decide(reading, mention, start=match.start(), studio=mention.studio)
     for mention in list(lexicon.find_sure_studios(reading.folded)):
         if mention.studio is not None and reading.is_free(mention.start, mention.end):
@@ -44,6 +45,11 @@ def _is_named(studio: Studio, pattern: re.Pattern[str]) -> bool:
     if studio.is_wordy:
         return pattern is _BY and studio.titles >= _WORDY_TITLES and len(studio.key) >= _WORDY_CHARS
     return studio.is_known
+
+
+def _is_agent(reading: Reading, match: re.Match[str], studio: Studio) -> bool:
+    """`killed by arms`: a word that does something."""
+    return studio.is_wordy and bool(_PARTICIPLE.search(reading.folded[: match.start()]))
 
 
 def _decide(reading: Reading, mention: Mention, *, start: int, studio: Studio) -> None:
