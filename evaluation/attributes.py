@@ -22,7 +22,7 @@ Fact = tuple[str, str | int]
 def get_facts(title: Title) -> set[Fact]:
     """Everything about a title that a query may name."""
     facts: set[Fact] = {("genre", genre) for genre in title.genres}
-    facts |= {("demographic", label) for label in title.document.get("demographics", [])}
+    facts |= {("demographic", label) for label in title.demographics}
     facts |= {("studio", studio) for studio in title.studios}
     if title.document.get("type") in _TYPE_WORDS:
         facts.add(("type", title.document["type"]))

@@ -10,7 +10,7 @@ from typing import Any
 from qdrant_client import models
 
 from core.errors import ConflictError
-from core.features import GENRES, canonical_genre, normalise_studio
+from core.features import DEMOGRAPHICS, GENRES, canonical_genre, normalise_studio
 from core.words import split_runs
 from storage.vectors.store import SCROLL_POINTS, VectorStore
 
@@ -47,6 +47,12 @@ class Title:
         stated = {canonical_genre(label) for label in self.document.get("genres", [])}
         labels = (*self.document.get("themes", []), *self.document.get("tags", []))
         return frozenset((stated | {canonical_genre(label) for label in labels}) & GENRES)
+
+    @cached_property
+    def demographics(self) -> frozenset[str]:
+        """Audiences, those among the genres and tags included."""
+        fields = ("demographics", "genres", "tags")
+        return frozenset(label for field in fields for label in self.document.get(field, [])) & DEMOGRAPHICS
 
     @cached_property
     def studios(self) -> frozenset[str]:

@@ -28,10 +28,10 @@ def test_right_is_every_title_of_which_all_facts_hold() -> None:
     assert asked.relevant == {"robot-0": 1, "robot-1": 1}
 
 
-def test_genres_count_wherever_they_are_stated() -> None:
-    """Three titles of four have their genres among their tags only."""
-    facts = get_facts(Title("x", {"title": "X", "tags": ["science fiction", "robot"]}))
-    assert facts == {("genre", "sci-fi")}
+def test_genres_and_audiences_count_wherever_they_are_stated() -> None:
+    """Three titles of four have them among their tags only."""
+    facts = get_facts(Title("x", {"title": "X", "tags": ["science fiction", "robot", "seinen"]}))
+    assert facts == {("genre", "sci-fi"), ("demographic", "seinen")}
 
 
 def test_a_single_answer_is_no_attribute_query() -> None:
