@@ -63,8 +63,8 @@ class NameRepository:
     def fetch_all(self) -> Iterator[list[TitleNames]]:
         """Every title, excluded ones too, in batches of one consistent reading; the server keeps the rest meanwhile."""
         with self._database.begin() as connection:
-            streamed = connection.execution_options(stream_results=True, yield_per=_BATCH)
-            for rows in streamed.execute(_ALL).partitions():
+            options = {"stream_results": True, "max_row_buffer": _BATCH}
+            for rows in connection.execute(_ALL, execution_options=options).partitions(_BATCH):
                 yield [_read(row) for row in rows]
 
     def fetch_changed(self, since: datetime, *, limit: int) -> list[TitleNames]:
