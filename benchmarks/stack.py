@@ -35,12 +35,19 @@ _ENV = {"LOG_FORMAT": "json", "LOG_LEVEL": "WARNING", "VECTOR_SERVICE_PORT": "0"
 
 
 class SearchStack:
-    """Enter to start and index, leave to stop. `env` goes to every process."""
+    """Enter to start and index, leave to stop. `env` goes to every process; `processes` work beside web and servers."""
 
-    def __init__(self, home: Path, *, catalogue: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        catalogue: Path,
+        env: Mapping[str, str] | None = None,
+        processes: tuple[str, ...] = _WORKERS,
+    ) -> None:
         self._home = home
         self._catalogue = catalogue
-        self._supervisor = Supervisor(StackOptions(home=home, processes=_WORKERS, env={**_ENV, **(env or {})}))
+        self._supervisor = Supervisor(StackOptions(home=home, processes=processes, env={**_ENV, **(env or {})}))
         self._web: subprocess.Popen[bytes] | None = None
         self.port = 0
         self.imported: dict[str, Any] = {}

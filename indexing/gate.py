@@ -13,10 +13,10 @@ from typing import Any
 
 from qdrant_client import models
 
-from core.errors import ServiceError
 from core.identity import point_id
 from core.settings import Settings
 from core.vectors import TITLE_VECTORS, Priority, VectorSource, VectorSpec
+from indexing.gold import GateError, GoldCheck, GoldFigures
 from storage.database.copying import LedgerCopyRepository
 from storage.database.generations import Generation
 from storage.database.ledger import LedgerRepository
@@ -47,6 +47,7 @@ class GateReport:
     titles: int
     points: int
     vectors: dict[str, VectorFigures] = field(default_factory=dict)
+    gold: GoldFigures | None = None
     faults: tuple[str, ...] = ()
 
     @property
@@ -63,15 +64,22 @@ class Gate:
     """Compares a new generation with the live one of the same recipes."""
 
     def __init__(
-        self, settings: Settings, *, copies: LedgerCopyRepository, ledger: LedgerRepository, store: VectorStore
+        self,
+        settings: Settings,
+        *,
+        copies: LedgerCopyRepository,
+        ledger: LedgerRepository,
+        store: VectorStore,
+        gold: GoldCheck | None = None,
     ) -> None:
         self._settings = settings
+        self._gold = gold
         self._copies = copies
         self._ledger = ledger
         self._store = store
 
     def check(self, old: Generation, new: Generation, *, measures: bool = True) -> GateReport:
-        """The report. Without `measures` only titles and points are counted."""
+        """The report. Without `measures` only titles and points are counted. Raises GateError if it cannot measure."""
         faults: list[str] = []
         # The ledger first: what is written in between is then only in the second count.
         titles = self._ledger.count(new.collection)
@@ -82,7 +90,10 @@ class Gate:
             faults.append(f"titles are missing that the live generation has: {', '.join(missing)}")
         figures = self._measure_all(old.collection, new.collection) if measures else {}
         faults.extend(fault for spec in _DENSE if (fault := self._judge(spec, figures.get(spec.name))))
-        return GateReport(titles, points, figures, tuple(faults))
+        gold = self._gold.measure(old, new) if measures and self._gold is not None else None
+        if gold is not None and gold.after < gold.before:
+            faults.append(f"{gold.after} of {gold.queries} gold queries are answered, {gold.before} were before")
+        return GateReport(titles, points, figures, gold, tuple(faults))
 
     def _judge(self, spec: VectorSpec, figures: VectorFigures | None) -> str | None:
         if figures is None:
@@ -132,12 +143,6 @@ class Gate:
         for start in range(0, len(requests), _BATCH):
             answers += self._store.query_batch(collection, requests[start : start + _BATCH])
         return answers
-
-
-class GateError(ServiceError):
-    """The new generation could not be measured."""
-
-    code = "gate"
 
 
 _DENSE = [spec for spec in TITLE_VECTORS if spec.source is VectorSource.TEXT]

@@ -8,10 +8,12 @@ from indexing.copying import GenerationCopier
 from indexing.gate import Gate
 from indexing.generations import GenerationService
 from indexing.given import KIND_VECTORS, GivenVectorService
+from indexing.gold import GoldCheck
 from indexing.jobs import JobKind
 from indexing.reindexing import KIND_REINDEX, ReindexService
 from indexing.snapshots import KIND_RESTORE, KIND_SNAPSHOT, RestoreService, SnapshotService
 from messaging.hints import HintSender
+from messaging.query_call import QueryWorkerClient
 from storage.database.copying import LedgerCopyRepository
 from storage.database.generations import GenerationRepository
 from storage.database.jobs import JobRepository
@@ -52,7 +54,7 @@ def _build_reindexing(
         generations=GenerationService(repository, store, alias=settings.qdrant_collection_name),
         switch=switch,
         copier=GenerationCopier(settings, copies=copies, titles=TitleRepository(database), jobs=jobs, store=store),
-        gate=Gate(settings, copies=copies, ledger=ledger, store=store),
+        gate=Gate(settings, copies=copies, ledger=ledger, store=store, gold=_build_gold(settings, database, store)),
         jobs=jobs,
         stages=StageRepository(database),
         ledger=ledger,
@@ -60,6 +62,17 @@ def _build_reindexing(
         store=store,
         administration=CollectionAdministration(settings, store),
         chunks=chunks,
+    )
+
+
+def _build_gold(settings: Settings, database: Database, store: VectorStore) -> GoldCheck | None:
+    if settings.reindex_gold_path is None:
+        return None
+    return GoldCheck(
+        settings.reindex_gold_path,
+        titles=TitleRepository(database),
+        store=store,
+        build_encoder=lambda: QueryWorkerClient(settings),
     )
 
 

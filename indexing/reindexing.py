@@ -14,6 +14,7 @@ from indexing.chunks import ChunkSender, find_lost_titles
 from indexing.copying import GenerationCopier
 from indexing.gate import Gate, GateReport
 from indexing.generations import GenerationService
+from indexing.gold import GateError
 from indexing.layout import build_layout
 from storage.database.generations import Generation, GenerationRepository, build_collection_name
 from storage.database.jobs import Job, JobRepository
@@ -157,19 +158,14 @@ class ReindexService:
 
     def _judge(self, job: Job, generation: Generation) -> bool:
         """Graphs, gate and alias. False while the graphs are being built: the reconciler comes back."""
-        try:
-            live = self._get_live(generation)
-        except ConflictError as error:
-            return self._give_up(job, generation, reason=str(error))
         self._generations.resume_indexing(besides=job.id)
-        waits = job.params.get("wait_for_gate", True)
-        if waits and not self._has_graphs(generation):
+        if job.params.get("wait_for_gate", True) and not self._has_graphs(generation):
             self._jobs.beat(job.id)
             return False
-        report = self._gate.check(live, generation, measures=waits)
-        _log.info(Event.REINDEX_GATE, job_id=str(job.id), collection=generation.collection, **report.to_json())
-        if not report.passed:
-            return self._give_up(job, generation, reason=f"the gate was not passed: {'; '.join(report.faults)}")
+        try:
+            report = self._pass_gate(job, generation)
+        except (ConflictError, GateError) as error:
+            return self._give_up(job, generation, reason=str(error))
         if not job.params.get("swap", True):
             return self._stand_by(job, generation, report)
         # Measuring takes a while: what was written meanwhile is caught up with first.
@@ -178,6 +174,15 @@ class ReindexService:
         with self._switch.going_live(generation.collection):
             pass
         return self._is_caught_up(job, generation) and self._close(job)
+
+    def _pass_gate(self, job: Job, generation: Generation) -> GateReport:
+        """Raises GateError if the generation must not go live, ConflictError if it is not wanted any more."""
+        live = self._get_live(generation)
+        report = self._gate.check(live, generation, measures=job.params.get("wait_for_gate", True))
+        _log.info(Event.REINDEX_GATE, job_id=str(job.id), collection=generation.collection, **report.to_json())
+        if not report.passed:
+            raise GateError(f"the gate was not passed: {'; '.join(report.faults)}")
+        return report
 
     def _has_graphs(self, generation: Generation) -> bool:
         state = self._store.get_state(generation.collection)

@@ -135,6 +135,8 @@ class RestoreService:
         self._administration.restore_snapshot(
             snapshot.name, source=snapshot.collection, target=target.collection, checksum=snapshot.checksum
         )
+        # The snapshot may be of a time when graphs were held back.
+        self._store.set_indexing(target.collection, enabled=True)
         points = self._store.count(target.collection)
         with self._repository.deciding() as connection:
             titles = self._copies.restore(connection, snapshot.id, target.collection)

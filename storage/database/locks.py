@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import DependencyUnavailableError
 from storage.database.session import Database
@@ -23,7 +23,7 @@ class HeldLock:
         """Raises DependencyUnavailableError if the connection, and with it the lock, is lost."""
         try:
             self._connection.execute(text("SELECT 1"))
-        except DBAPIError as error:
+        except SQLAlchemyError as error:
             raise DependencyUnavailableError("postgres", "the connection that held a lock is lost") from error
 
 
@@ -55,7 +55,9 @@ class LockService:
 
 def _unlock(connection: Connection, key: int) -> None:
     """Give the lock back. A connection that is lost has given it back already, and must not go back to the pool."""
+    if connection.invalidated:
+        return
     try:
         connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
-    except DBAPIError:
+    except SQLAlchemyError:
         connection.invalidate()
