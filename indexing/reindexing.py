@@ -1,8 +1,8 @@
 """A generation made anew beside the live one, by the same recipes: HNSW and quantization settings take effect that way.
 
 Steps, each of which may be repeated: record the generation, copy what the ledger vouches for, index what is stale until
-nothing is, have the graphs built, pass the gate, move the alias, index once more what was written to the old one
-meanwhile. Other jobs go on writing to the live collection until the alias has moved.
+nothing is, have the graphs built, pass the gate, and move the alias together with a last look at what was written to
+the old one meanwhile. Other jobs go on writing to the live collection until the alias has moved.
 """
 
 from __future__ import annotations
@@ -82,11 +82,9 @@ class ReindexService:
             generation = self._generations.get(job.collection)
             if generation is None or not generation.is_in_use:
                 return self._end_without(job, generation)
-            if not self._is_caught_up(job, generation):
-                return False
             if generation.state is GenerationState.LIVE:
-                return self._close(job)
-            return self._judge(job, generation)
+                return self._stages.count_open(job.id) == 0 and self._close(job)
+            return self._is_caught_up(job, generation) and self._judge(job, generation)
 
     # Filling
 
@@ -171,9 +169,10 @@ class ReindexService:
         # Measuring takes a while: what was written meanwhile is caught up with first.
         if not self._is_caught_up(job, generation) or not self._jobs.beat(job.id):
             return False
-        with self._switch.going_live(generation.collection):
-            pass
-        return self._is_caught_up(job, generation) and self._close(job)
+        with self._switch.going_live(generation.collection) as connection:
+            # What was written to the old one until now. What is written from now on is its own jobs' to bring here.
+            self._stages.enqueue_stale_in(connection, job.id, generation.collection)
+        return self._chunks.send(job.id, generation.collection) == 0 and self._close(job)
 
     def _pass_gate(self, job: Job, generation: Generation) -> GateReport:
         """Raises GateError if the generation must not go live, ConflictError if it is not wanted any more."""

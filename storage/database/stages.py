@@ -50,6 +50,13 @@ class StageRepository:
         A row that is done is opened again if its title is stale: the job has moved to another collection, or the
         title has changed. `enrich` and `download` have nothing to do yet and are recorded as skipped. Idempotent.
         """
+        with self._database.begin() as connection:
+            return self.enqueue_stale_in(connection, job_id, collection, slugs=slugs)
+
+    def enqueue_stale_in(
+        self, connection: Connection, job_id: uuid.UUID, collection: str, *, slugs: Sequence[str] | None = None
+    ) -> int:
+        """As `enqueue_stale`, within the caller's transaction."""
         wanted = "AND t.slug = ANY(:slugs)" if slugs is not None else ""
         statement = text(f"""
             INSERT INTO stage_rows (job_id, stage, slug, state)
@@ -66,10 +73,9 @@ class StageRepository:
         parameters: dict[str, object] = {"job_id": job_id, "collection": collection}
         if slugs is not None:
             parameters["slugs"] = list(slugs)
-        with self._database.begin() as connection:
-            connection.execute(statement, parameters)
-            query = select(func.count()).where(stage_rows.c.job_id == job_id, stage_rows.c.stage == Stage.EMBED)
-            return connection.execute(query).scalar_one()
+        connection.execute(statement, parameters)
+        query = select(func.count()).where(stage_rows.c.job_id == job_id, stage_rows.c.stage == Stage.EMBED)
+        return connection.execute(query).scalar_one()
 
     def list_claimable(self, job_id: uuid.UUID, *, limit: int = 200_000) -> list[OpenRow]:
         """Titles of the job that nobody works on, in slug order."""

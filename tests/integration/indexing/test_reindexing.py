@@ -426,3 +426,30 @@ def test_a_drop_that_died_half_way_is_finished(filled: Any) -> None:
     filled.jobs.reconcile()
     assert filled.store.get_state(first) is None
     assert filled.ledger.count(first) == 0
+
+
+def test_a_title_written_to_the_old_generation_at_the_last_moment_is_not_lost(
+    filled: Any, make_documents: Documents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an index job ends to write while the alias moves is brought to the new generation by the same reindex."""
+    old, swap_alias, done = _live(filled), filled.switch._store.swap_alias, []
+    documents = make_documents(TITLES + 1)
+    documents[8]["synopsis"] = "A story told at the last moment."
+
+    def write_meanwhile(alias: str, collection: str) -> None:
+        if not done:
+            done.append(collection)
+            waiting, filled.hints.sent = filled.hints.sent, []
+            filled.import_documents(documents)
+            job, report = filled.index()
+            assert (job.state, job.collection, report.indexed) == (JobState.COMPLETED, old, 2)
+            filled.hints.sent = waiting
+        swap_alias(alias, collection)
+
+    monkeypatch.setattr(filled.switch._store, "swap_alias", write_meanwhile)
+    assert filled.run_kind("reindex").state is JobState.COMPLETED
+    assert [_live(filled)] == done
+    (record,) = filled.store.retrieve(_live(filled), [point_id("title-number-8")])
+    assert record.payload["synopsis"] == documents[8]["synopsis"]
+    assert filled.store.count(_live(filled)) == TITLES + 1
+    assert filled.index()[1].claimed == 0
