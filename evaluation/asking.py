@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import orjson
+import stamina
 
+from core.errors import TransientError
 from search.answer import SearchAnswer
 from search.request import SearchRequest, SimilarRequest
 
 Request = SearchRequest | SimilarRequest
 # Requests in one call: enough to embed and search together, few enough for a server's ordinary time limit.
 _TOGETHER = 32
+# A server that is busy for a moment is no reason to lose the figures of minutes.
+_ATTEMPTS = 5
 # Told how many more requests are answered.
 Progress = Callable[[int], None]
 
@@ -34,11 +38,12 @@ class Ranked:
 
 
 def ask_all(searcher: Searcher, requests: Sequence[Request], *, progress: Progress) -> list[Ranked]:
-    """The answers in the order of the requests."""
+    """The answers in the order of the requests; a group that fails for the moment is asked again."""
+    ask = stamina.retry(on=TransientError, attempts=_ATTEMPTS, timeout=None)(searcher.search_batch)
     answers: list[Ranked] = []
     for start in range(0, len(requests), _TOGETHER):
         group = requests[start : start + _TOGETHER]
-        answers += map(_read, searcher.search_batch(group))
+        answers += map(_read, ask(group))
         progress(len(group))
     return answers
 
