@@ -44,7 +44,8 @@ def without_waiting() -> Iterator[None]:
 
 def test_answers_come_in_the_order_of_the_requests() -> None:
     """Whatever the groups, and progress adds up."""
-    searcher, told = FakeSearcher(), []
+    searcher = FakeSearcher()
+    told: list[int] = []
     requests = [SearchRequest(query=f"q{number}") for number in range(70)]
     answers = ask_all(searcher, requests, progress=told.append)
     assert answers == [Ranked((f"q{number}",), (1.5,)) for number in range(70)]
