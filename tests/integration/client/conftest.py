@@ -101,6 +101,13 @@ def web(start_web: StartWeb, worker: None) -> Iterator[Web]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def guarded(start_web: StartWeb, worker: None) -> Iterator[Web]:
+    """One that wants a key."""
+    with start_web(API_AUTH="required") as running:
+        yield running
+
+
 @pytest.fixture
 def client(web: Web) -> Iterator[Client]:
     """A client of it."""
@@ -138,6 +145,6 @@ def operator(api: Any, workers: Any) -> Iterator[Client]:
 
 
 @pytest.fixture
-def quick_retries() -> RetryPolicy:
-    """Waits as real ones, a little shorter."""
-    return RetryPolicy(retries=8, first_wait_s=0.1, longest_wait_s=1.0)
+def patience() -> RetryPolicy:
+    """Short waits, for as long as a web process may take to start on a busy machine."""
+    return RetryPolicy(retries=1_000, deadline_s=180, first_wait_s=0.1, longest_wait_s=0.5)
