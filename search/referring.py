@@ -36,7 +36,7 @@ class TitleFinder:
 
     def find_all(self, identifiers: Sequence[str], *, include_adult: bool, fields: Sequence[str]) -> list[StoredTitle]:
         """The titles in the order of the identifiers; `fields` names the places that they came from."""
-        cleaned = [_check(text, field) for text, field in zip(identifiers, fields, strict=True)]
+        cleaned = [check_identifier(text, field) for text, field in zip(identifiers, fields, strict=True)]
         slugs = self._titles.resolve_slugs(cleaned)
         stored = self._titles.load(sorted(set(slugs.values())))
         found = [stored.get(slugs.get(text, "")) for text in cleaned]
@@ -68,7 +68,8 @@ def show_title(title: StoredTitle) -> dict[str, object]:
     return {"id": title.slug, **shown, "adult": title.adult}
 
 
-def _check(identifier: str, field: str) -> str:
+def check_identifier(identifier: str, field: str) -> str:
+    """A slug or `provider:id` as it may be looked up. Raises InvalidInputError for the field."""
     if fault := find_text_fault(identifier):
         raise InvalidInputError(field, fault)
     if len(identifier) > IDENTIFIER_MAX_CHARS:

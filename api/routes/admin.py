@@ -30,6 +30,7 @@ from core.errors import NotFoundError
 from core.recipe import RecipeSet
 from messaging.names import TASK_RUN_JOB
 from search.live import NothingIndexedError
+from search.referring import check_identifier
 from storage.database.generations import Generation
 
 TAG = Tag(name="admin", description="For operators")
@@ -140,7 +141,7 @@ def describe_recipes(recipes: RecipeSet) -> dict[str, Any]:
 
 
 def _find_slug(services: ApiServices, identifier: str) -> str:
-    slug = services.titles.resolve_slug(identifier)
+    slug = services.titles.resolve_slug(check_identifier(identifier, "id"))
     if slug is None:
         raise NotFoundError("title", identifier)
     return slug

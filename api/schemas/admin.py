@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from api.schemas.base import LenientQuery, StrictBody
+from api.schemas.base import LenientQuery, PlainText, StrictBody
 from api.schemas.jobs import DOCUMENTS_MAX
 from api.schemas.status import CheckResponse
 from core.vectors import TEXT_VECTORS
@@ -31,7 +31,7 @@ class ReindexBody(StrictBody):
 
     model_config = _show_examples({"reason": "new HNSW settings"}, {"swap": False})
 
-    reason: str | None = _REASON
+    reason: PlainText | None = _REASON
     wait_for_gate: bool = Field(
         True,
         description="Move the alias only when the graphs are built and their answers checked, not only the counts.",
@@ -52,14 +52,14 @@ class SnapshotBody(StrictBody):
 
     model_config = _show_examples({"reason": "before the new catalogue", "wait": 10})
 
-    reason: str | None = _REASON
+    reason: PlainText | None = _REASON
     wait: float = _WAIT
 
 
 class GivenPoint(StrictBody):
     """Vectors of one title, made by its caller. They are brought to length 1."""
 
-    id: str = Field(min_length=1, max_length=200, description="Slug or provider:id of a known title.")
+    id: PlainText = Field(min_length=1, max_length=200, description="Slug or provider:id of a known title.")
     vectors: dict[
         Annotated[str, Field(json_schema_extra={"enum": list(TEXT_VECTORS)})],
         Annotated[list[float], Field(min_length=1)],
@@ -90,13 +90,13 @@ class UpsertBody(StrictBody):
 class CollectionPath(LenientQuery):
     """One generation."""
 
-    collection: str = Field(min_length=1, max_length=255, description="As GET admin/generations names it.")
+    collection: PlainText = Field(min_length=1, max_length=255, description="As GET admin/generations names it.")
 
 
 class SnapshotPath(LenientQuery):
     """One snapshot."""
 
-    name: str = Field(min_length=1, max_length=255, description="As GET admin/snapshots names it.")
+    name: PlainText = Field(min_length=1, max_length=255, description="As GET admin/snapshots names it.")
 
 
 class RecipeShown(BaseModel):

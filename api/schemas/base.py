@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from core.text import find_text_fault
+
+# As `core.text` has it, for readers and machines; white space is no control character.
+CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
+
+
+def _refuse_controls(text: str) -> str:
+    if fault := find_text_fault(text):
+        raise ValueError(fault)
+    return text
+
+
+# A text that Postgres can keep.
+PlainText = Annotated[str, AfterValidator(_refuse_controls), Field(json_schema_extra={"pattern": rf"^[^{CONTROLS}]*$"})]
 
 
 class StrictBody(BaseModel):

@@ -11,12 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, RootMod
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from api.schemas.base import CONTROLS
 from core.fields import INDEXED_FIELDS, FieldKind
 from search.filters import INTEGER_MAX, VALUE_MAX_CHARS, VALUES_MAX
 
-_REFUSED = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
 # No control characters but white space (see `core.text`), and something besides it.
-TEXT_PATTERN = rf"^[^{_REFUSED}]*[^\s{_REFUSED}][^{_REFUSED}]*$"
+TEXT_PATTERN = rf"^[^{CONTROLS}]*[^\s{CONTROLS}][^{CONTROLS}]*$"
 _EXAMPLE: dict[str, Any] = {
     "genres": {"all": ["action", "drama"]},
     "year": {"gte": 2010, "lt": 2020},

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import orjson
 import pytest
 
 from core.keys import Role, build_token
@@ -52,6 +53,7 @@ def served(build_env: Callable[..., dict[str, str]], tmp_path_factory: pytest.Te
         VECTOR_SERVICE_PORT=str(port),
         API_AUTH="required",
         RATE_LIMIT_KEY="none",
+        TRUSTED_PROXIES="1",
         LOG_LEVEL="WARNING",
         QUERY_DEADLINE_S="30",
         IMPORT_ROOT=str(tmp_path_factory.mktemp("imports")),
@@ -101,7 +103,38 @@ def _fuzz(served: Served, *options: str, **env: str) -> subprocess.CompletedProc
     )
 
 
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (b"GET /api/v1/suggest?q=" + b"x" * 9_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
+        (b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 9_000 + b"\r\n\r\n", 431),
+        (b"GET /health HTTP/1.1\r\nHost: localhost\r\nX Y: 1\r\n\r\n", 400),
+        (b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: a\x00b\r\n\r\n", 400),
+        (b"GET /health HTTP/9.9\r\nHost: localhost\r\n\r\n", 400),
+        (b"no request at all\r\n\r\n", 400),
+        (b"POST /api/v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n", 400),
+        (b"POST /api/v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", 400),
+    ],
+    ids=["long address", "long header", "name of a header", "NUL", "version", "noise", "negative", "two lengths"],
+)
+def test_what_no_application_sees_is_refused_in_the_same_form(
+    served: Served, request_bytes: bytes, status: int
+) -> None:
+    """Requests that are no HTTP get a problem document from the web server, and the connection ends."""
+    host, port = served.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(request_bytes)
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    problem = orjson.loads(body)
+    assert head.split(b"\r\n")[0].split()[1] == str(status).encode()
+    assert b"\r\nContent-Type: application/problem+json" in head
+    assert problem["status"] == status
+    assert f"X-Request-ID: {problem['request_id']}".encode() in head
+
+
 @pytest.mark.skipif(ARGS is not None, reason="make fuzz")
+@pytest.mark.timeout(900)
 def test_the_service_keeps_what_its_document_promises(served: Served) -> None:
     """Examples, edges, random values and sequences of calls get answers that the document names, and no 5xx."""
     done = _fuzz(served, *BRIEF, FUZZ_BRIEFLY="1")
