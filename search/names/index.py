@@ -117,7 +117,7 @@ class NameIndex:
         hits = []
         for live in self.segments:
             # Long vowels are short where names are looked up, so lengths may differ by one more there.
-            near = _find_near_names(live, asked.loose, errors=errors + 1, include_adult=include_adult)
+            near = _find_near_names(live, asked.loose, gap=errors + 1, errors=errors + 1, include_adult=include_adult)
             names = near.tolist()
             for name, plain in zip(names, fold_each(live.segment, names), strict=True):
                 if (distance := OSA.distance(asked.plain, plain, score_cutoff=errors)) <= errors:
@@ -161,7 +161,7 @@ class NameIndex:
             return
         errors = 1 if length < _TWICE_MIN_CHARS else 2
         for live in self.segments:
-            for name in _find_near_names(live, asked.loose, errors=None, include_adult=include_adult).tolist():
+            for name in _find_near_names(live, asked.loose, errors=errors, include_adult=include_adult).tolist():
                 loose = get_loose(live.segment, name)
                 heads = (loose[: length + more] for more in (-1, 0, 1))
                 distance = min(OSA.distance(asked.loose, head, score_cutoff=errors) for head in heads)
@@ -169,18 +169,21 @@ class NameIndex:
                     yield build_hit(live.segment, name, asked, distance=distance)
 
 
-def _find_near_names(live: LiveSegment, loose: str, *, errors: int | None, include_adult: bool) -> Places:
-    """Names that share many runs with a text. `errors`: only those whose length differs by so much at most."""
+def _find_near_names(
+    live: LiveSegment, loose: str, *, errors: int, include_adult: bool, gap: int | None = None
+) -> Places:
+    """Names that share enough runs with a text. `gap`: whole names whose length differs by so much at most."""
     segment, codes, length = live.segment, encode(loose), len(loose)
-    most = _SUGGESTED_COMPARED_MAX if errors is None else _COMPARED_MAX
+    most = _SUGGESTED_COMPARED_MAX if gap is None else _COMPARED_MAX
     found = []
     for is_short in (True, False):
-        if errors is not None and (length - errors > SHORT if is_short else length + errors <= SHORT):
+        if gap is not None and (length - gap > SHORT if is_short else length + gap <= SHORT):
             continue
-        missing = None if errors is None else _RUNS_AN_ERROR * errors
+        # One more for the mark at the end, which a longer name does not have there.
+        missing = _RUNS_AN_ERROR * errors + (gap is None)
         names, counts = segment.postings.find(cut_runs(codes, is_short=is_short), cap=_POSTINGS_CAP, missing=missing)
-        if errors is not None:
-            is_near = np.abs(segment.lengths[names].astype(np.int32) - length) <= errors
+        if gap is not None:
+            is_near = np.abs(segment.lengths[names].astype(np.int32) - length) <= gap
             names, counts = names[is_near], counts[is_near]
         if len(names) > most:
             weights = counts + segment.titles.popularity[segment.owners[names]]
