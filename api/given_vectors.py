@@ -11,6 +11,7 @@ from api.schemas.admin import GivenPoint
 from core.errors import ConflictError, InvalidInputError
 from core.recipe import RecipeSet
 from core.vectors import TEXT_VECTORS
+from search.referring import check_identifier
 from storage.database.titles import TitleRepository
 
 # All that a float32 holds; the rest of a double is bytes in Postgres.
@@ -32,11 +33,12 @@ def build_given_params(
         raise GivenRecipeError(
             f"the live index is made by {recipes.text.fingerprint} ({recipes.text.encoder}), the vectors by {recipe}"
         )
-    slugs = titles.resolve_slugs([point.id for point in points])
+    identifiers = [check_identifier(point.id, f"points.{place}.id") for place, point in enumerate(points)]
+    slugs = titles.resolve_slugs(identifiers)
     taken: dict[str, int] = {}
     checked = []
     for place, point in enumerate(points):
-        slug = slugs.get(point.id)
+        slug = slugs.get(identifiers[place])
         if slug is None:
             raise InvalidInputError(f"points.{place}.id", "names no title")
         if slug in taken:

@@ -32,6 +32,8 @@ KIND_INDEX = "index"
 KIND_IMPORT = "import"
 # An import that says nothing for so long has died with its process.
 _SILENT = timedelta(seconds=120)
+# Other kinds hold a lock while they work: started once too often, they do nothing.
+_LOCKED_SILENT = timedelta(seconds=10)
 _log = Log("jobs")
 
 
@@ -80,9 +82,9 @@ class JobService:
 
     def run(self, job_id: uuid.UUID) -> None:
         """Do the job's own part (import) and put its titles to work. Nothing happens if it has ended."""
-        if not self._jobs.start(job_id, unless_alive_s=_SILENT.total_seconds()):
-            return
         job = self._jobs.get(job_id)
+        if not self._jobs.start(job_id, unless_alive_s=self._get_silence(job).total_seconds()):
+            return
         try:
             self._work(job)
         except PermanentError as error:
@@ -237,7 +239,7 @@ class JobService:
 
     def _restart(self, job: Job) -> None:
         last_sign = job.heartbeat_at or job.created_at
-        is_silent = datetime.now(UTC) - last_sign > _SILENT
+        is_silent = datetime.now(UTC) - last_sign > self._get_silence(job)
         if job.state is JobState.RUNNING and not is_silent:
             return
         if job.params.get("source") == "cli" and job.kind == KIND_IMPORT and not job.enqueued:
@@ -246,3 +248,7 @@ class JobService:
                 self._jobs.close(job.id, JobState.FAILED, message=message)
             return
         self._hints.send(TASK_RUN_JOB, job_id=str(job.id))
+
+    def _get_silence(self, job: Job) -> timedelta:
+        """After so long without a sign of life the job's own part is started again."""
+        return _LOCKED_SILENT if job.kind in self._kinds else _SILENT

@@ -22,8 +22,9 @@ from api.schemas.admin import (
 )
 from api.schemas.jobs import JobResponse
 from api.services import ApiServices
-from core.errors import ConflictError
+from core.errors import ConflictError, NotFoundError
 from messaging.names import TASK_RUN_JOB
+from search.referring import check_identifier
 from storage.database.generations import Generation
 from storage.database.models import GenerationState
 from storage.database.snapshots import Snapshot
@@ -80,7 +81,7 @@ def build_blueprint(services: ApiServices) -> Any:
 
     def restore_snapshot(path: SnapshotPath, body: NoBody) -> Response:
         # Raises NotFoundError now rather than in the job.
-        snapshot = admin.snapshots.get(path.name)
+        snapshot = admin.snapshots.get(check_identifier(path.name, "name"))
         return start_job(services, "restore", {"snapshot": snapshot.name})
 
     blueprint.post(
@@ -183,7 +184,7 @@ def _delete_snapshot(admin: Administration, name: str) -> None:
             admin.collections.delete_snapshot(shown["collection"], name)
             admin.snapshots.delete(name)
             return
-    admin.snapshots.get(name)
+    raise NotFoundError("snapshot", name)
 
 
 def _show_snapshot(one: Snapshot) -> dict[str, Any]:

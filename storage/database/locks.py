@@ -41,16 +41,31 @@ class LockService:
         """
         # Half of a UUID is as good as random: two ids of one installation do not meet.
         key = int.from_bytes(owner.bytes[:8], "big", signed=True)
-        self._database.ping()
-        engine = self._database.engine.execution_options(isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar_one():
+        connection = self._connect()
+        try:
+            if not _try_lock(connection, key):
                 yield None
                 return
             try:
                 yield HeldLock(connection)
             finally:
                 _unlock(connection, key)
+        finally:
+            connection.close()
+
+    def _connect(self) -> Connection:
+        engine = self._database.engine.execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            return engine.connect()
+        except SQLAlchemyError as error:
+            raise DependencyUnavailableError("postgres", "no connection for a lock") from error
+
+
+def _try_lock(connection: Connection, key: int) -> bool:
+    try:
+        return bool(connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar_one())
+    except SQLAlchemyError as error:
+        raise DependencyUnavailableError("postgres", "no answer to a lock") from error
 
 
 def _unlock(connection: Connection, key: int) -> None:

@@ -107,6 +107,7 @@ def test_bodies_are_strict(client: FlaskClient) -> None:
     for path, body, field in (
         ("/reindex", {"colour": "red"}, "colour"),
         ("/reindex", {"swap": "yes"}, "swap"),
+        ("/reindex", {"reason": "a\x00b"}, "reason"),
         ("/rollback", {"to": "x"}, "to"),
         ("/snapshots", {"wait": 3_600}, "wait"),
         ("/vectors/upsert", {}, "body"),
@@ -117,6 +118,21 @@ def test_bodies_are_strict(client: FlaskClient) -> None:
         assert answer.status_code == 422, path
         assert answer.get_json()["field"] == field
     assert client.post(f"{ADMIN}/rollback").status_code == 415
+
+
+def test_names_in_the_path_may_be_anything(client: FlaskClient) -> None:
+    """A control character, a long name, and one of another script are refused or unknown, never a fault of ours."""
+    for name in ("a%00b", "x" * 300, "%E9%80%B2%E6%92%83", "..%2F..", "%20"):
+        for method, path in (
+            ("delete", f"/vectors/{name}"),
+            ("post", f"/vectors/{name}/restore"),
+            ("delete", f"/snapshots/{name}"),
+            ("post", f"/snapshots/{name}/restore"),
+            ("delete", f"/generations/{name}"),
+            ("post", f"/generations/{name}/swap"),
+        ):
+            answer = getattr(client, method)(f"{ADMIN}{path}", json={})
+            assert answer.status_code in (404, 405, 422), (path, answer.get_json())
 
 
 def test_a_snapshot_comes_back_as_a_generation(client: FlaskClient, wait_for_job: Wait) -> None:
@@ -201,6 +217,7 @@ def test_vectors_that_cannot_be_used_change_nothing(client: FlaskClient) -> None
     assert (answer.status_code, answer.get_json()["type"]) == (409, "urn:avs:problem:recipe-mismatch")
     before = client.get("/api/v1/jobs").get_json()["jobs"]
     for identifier, vectors, field in (
+        ("no\x00body", {"title_vector": good}, "points.1.id"),
         ("nobody", {"title_vector": good}, "points.1.id"),
         ("title-number-0", {"title_vector": good}, "points.1.id"),
         ("mal:2", {"title_vector": good[:-1]}, "points.1.vectors.title_vector"),

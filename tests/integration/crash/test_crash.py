@@ -120,6 +120,51 @@ def test_a_job_survives_the_death_of_everything(stack: Supervisor) -> None:
     _check_search(stack)
 
 
+@pytest.mark.timeout(600)
+def test_a_reindex_survives_the_death_of_everything(stack: Supervisor) -> None:
+    """Killed while it copies, with Postgres and Qdrant after it, a reindex ends with every title in the new index."""
+    count = COPIES * len(SAMPLE.read_bytes().splitlines())
+    settings = Settings(**{name.lower(): value for name, value in stack.env.items()})  # type: ignore[arg-type]
+    database = Database(settings.database_url.get_secret_value())
+    api = stack.snapshot().services["web"].address
+    before = _get_live(settings)
+    job_id = uuid.UUID(requests.post(f"{api}/api/v1/admin/reindex", json={}, timeout=10).json()["id"])
+    _wait_for_copies(database, job_id)
+    stack.kill("worker-network")
+    time.sleep(4.0)
+    for name in ("postgres", "worker-network", "qdrant", "worker-embed"):
+        stack.kill(name)
+        time.sleep(2.0)
+    job = _wait_for_end(database, job_id)
+    assert job.state is JobState.COMPLETED, job.message
+    assert _get_live(settings) == job.collection != before
+    _check_index(settings, count)
+    stack.wait_until_ready(limit_s=120)
+    _check_search(stack)
+    back = requests.post(f"{api}/api/v1/admin/rollback", json={}, timeout=30)
+    assert back.json()["collection"] == before
+    _check_search(stack)
+
+
+def _get_live(settings: Settings) -> str:
+    aliases = QdrantClient(url=settings.qdrant_url, timeout=60).get_aliases().aliases
+    return next(one.collection_name for one in aliases if one.alias_name == settings.qdrant_collection_name)
+
+
+def _wait_for_copies(database: Database, job_id: uuid.UUID) -> None:
+    """Until a part of the titles has been copied."""
+    deadline = time.monotonic() + 60
+    statement = text(
+        "SELECT count(*) FROM embedding_ledger l JOIN jobs j ON j.collection = l.collection WHERE j.id = :id"
+    )
+    while True:
+        with database.begin() as connection:
+            if connection.execute(statement, {"id": job_id}).scalar_one() > 0:
+                return
+        assert time.monotonic() < deadline, "nothing was copied"
+        time.sleep(0.05)
+
+
 def _check_index(settings: Settings, count: int) -> None:
     client = QdrantClient(url=settings.qdrant_url, timeout=60)
     engine = create_engine(settings.database_url.get_secret_value())
