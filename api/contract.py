@@ -30,15 +30,28 @@ _REFERENCE = "#/components/schemas/"
 _PROBLEM = {PROBLEM_TYPE: {"schema": {"$ref": f"{_REFERENCE}{Problem.__name__}"}}}
 # Routes that answer line by line when the caller names the type.
 STREAMED = (("/api/v1/search", "post"), ("/api/v1/similarity/batch", "post"))
-_HEADERS = {
-    "RequestId": {
+# Routes that answer 304 to callers who have the answer already.
+CONDITIONAL = (
+    "/api/v1/search/by-id/{id}",
+    "/api/v1/similarity/anime/{id}",
+    "/api/v1/similarity/vector/{id}",
+    "/api/v1/suggest",
+)
+_HEADERS: dict[str, dict[str, Any]] = {
+    REQUEST_ID_HEADER: {
         "description": "The caller's X-Request-ID if it is harmless, else one of ours; every log line has it.",
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
     },
-    "RetryAfter": {"description": "Seconds to wait before asking again.", "schema": {"type": "integer", "minimum": 1}},
+    "ETag": {"description": "Send it as If-None-Match: 304 if nothing has changed.", "schema": {"type": "string"}},
+    "Cache-Control": {"description": "How long the answer may be kept.", "schema": {"type": "string"}},
+    "RateLimit-Limit": {"description": "Requests in a window, where there is a limit.", "schema": {"type": "integer"}},
+    "RateLimit-Remaining": {"description": "How many of them are left.", "schema": {"type": "integer"}},
+    "RateLimit-Reset": {"description": "Seconds until there are more.", "schema": {"type": "integer"}},
+    "Retry-After": {"description": "Seconds to wait before asking again.", "schema": {"type": "integer", "minimum": 1}},
 }
 # What a status means wherever it is answered.
 _MEANINGS = {
+    "304": "The caller has the answer already",
     "400": "The body is not a JSON object",
     "401": "No key, or one that is wrong, expired or revoked",
     "403": "The key's role is too low, or the browser's origin is not allowed",
@@ -52,6 +65,8 @@ _MEANINGS = {
     "503": "A server that is needed is away (`dependency` names it), or too many callers wait already",
 }
 _WAITING = ("429", "503")
+# Who sent no key that is good has no limit to be told of; what the web server refuses nobody has counted.
+_KEYLESS = ("401", "414")
 # Whatever has a body may have a wrong one; nothing else may.
 _BODY_REFUSALS = ("400", "413", "415")
 # <id> or <path:id> in a rule.
@@ -69,6 +84,8 @@ def build_document(app: OpenAPI, *, is_open: bool) -> dict[str, Any]:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             operation["operationId"] = names[path, method]
+            if path in CONDITIONAL:
+                _add_conditional(operation["responses"])
             _finish_operation(operation, has_stream=(path, method) in STREAMED)
     components = document["components"]
     components["schemas"] = build_schemas([*components["schemas"], StreamLine.__name__])
@@ -123,21 +140,33 @@ def _finish_operation(operation: dict[str, Any], *, has_stream: bool) -> None:
     for parameter in parameters:
         parameter["schema"] = _drop_null(parameter["schema"])
     for status, response in responses.items():
-        _finish_response(response, status)
+        _finish_response(response, status, is_guarded="security" in operation)
     if has_stream:
         responses["200"]["content"][STREAM_TYPE] = {"schema": {"$ref": f"{_REFERENCE}{StreamLine.__name__}"}}
     operation["responses"] = dict(sorted(responses.items()))
 
 
-def _finish_response(response: dict[str, Any], status: str) -> None:
-    is_problem = status not in ("200", "201", "202", "204") and _refers_to_problem(response)
+def _add_conditional(responses: dict[str, Any]) -> None:
+    responses["304"] = {"description": _MEANINGS["304"]}
+    for status in ("200", "304"):
+        responses[status].setdefault("headers", {}).update(_refer("ETag", "Cache-Control"))
+
+
+def _refer(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _finish_response(response: dict[str, Any], status: str, *, is_guarded: bool) -> None:
+    is_problem = status >= "400" and _refers_to_problem(response)
     if is_problem:
         response["content"] = copy.deepcopy(_PROBLEM)
         response["description"] = _MEANINGS.get(status, response["description"])
     headers = response.setdefault("headers", {})
-    headers[REQUEST_ID_HEADER] = {"$ref": "#/components/headers/RequestId"}
+    headers |= _refer(REQUEST_ID_HEADER)
+    if is_guarded and status not in _KEYLESS:
+        headers |= _refer("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
     if is_problem and status in _WAITING:
-        headers["Retry-After"] = {"$ref": "#/components/headers/RetryAfter"}
+        headers |= _refer("Retry-After")
 
 
 def _refers_to_problem(response: dict[str, Any]) -> bool:

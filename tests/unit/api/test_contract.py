@@ -10,7 +10,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from api.app import create_app
-from api.contract import STREAMED, UnknownSchemaError, build_document, build_schemas
+from api.contract import CONDITIONAL, STREAMED, UnknownSchemaError, build_document, build_schemas
 from api.services import build_services
 from core.errors import InvalidInputError
 from core.settings import Settings
@@ -117,6 +117,18 @@ def test_streams_are_described(document: dict[str, Any]) -> None:
         content = document["paths"][path][method]["responses"]["200"]["content"]
         assert set(content) == {"application/json", "application/x-ndjson"}
         assert content["application/x-ndjson"]["schema"]["$ref"].endswith("/StreamLine")
+
+
+def test_headers_are_described(document: dict[str, Any]) -> None:
+    """Tags where an answer may be a 304, limits where requests are counted, by the names that are sent."""
+    for path in CONDITIONAL:
+        responses = document["paths"][path]["get"]["responses"]
+        assert {"ETag", "Cache-Control"} <= set(responses["304"]["headers"]) & set(responses["200"]["headers"])
+    for path, method, operation in list_operations(document):
+        headers = operation["responses"].get("200", operation["responses"].get("202", {})).get("headers", {})
+        limits = {"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"} & set(headers)
+        is_answered = bool({"200", "202"} & set(operation["responses"]))
+        assert (len(limits) == 3) is ("security" in operation and is_answered), (path, method)
 
 
 def test_an_open_service_says_that_no_key_is_needed(app: Any, document: dict[str, Any]) -> None:
