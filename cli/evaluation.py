@@ -172,7 +172,8 @@ def _open_stack() -> Iterator[_Stack]:
             "query_log": False,
             "query_deadline_s": _WAIT_S,
             "qdrant_timeout_s": _WAIT_S,
-            "log_level": "WARNING",
+            # What goes wrong is told by the exit code and one line.
+            "log_level": "ERROR",
         }
     )
     configure_logging(settings)
