@@ -80,7 +80,6 @@ def test_nothing_is_known_before_the_first_use(stored: Stored) -> None:
 
     stored.fetch_all = wait  # type: ignore[method-assign]
     built = NameIndexKeeper(stored)
-    assert all(thread.name != "names" for thread in threading.enumerate())
     assert built.get() is None
     with pytest.raises(NamesNotReadyError):
         built.require()
