@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from search.filters import AnyOf, Condition, Match, Range, parse_filters
@@ -28,6 +28,17 @@ _DANGLING = re.compile(
     re.I,
 )
 _WORD = re.compile(r"[^\W_]+")
+# Longer texts that ask for nothing tell a story: what is mentioned there is told, not wanted.
+STORY_MIN_WORDS = 16
+_CJK_WORD_CHARS = 3
+_ASKS = re.compile(
+    r"\b(?:recommend\w*|suggest\w*|looking|searching|want|need|find|give|show me|any|anime|animes|series|shows?)\b|"
+    r"アニメ|おすすめ|教えて|애니|추천|动画|動畫|动漫|推荐|推薦"
+)
+# A wish within a story counts half.
+_STORY_FACTOR = 0.5
+# What is a wish beside other words and a condition in a text of nothing but facts.
+_LABEL_KINDS = ("genre", "demographic")
 
 Span = tuple[int, int]
 
@@ -38,6 +49,7 @@ class Reading:
 
     text: str
     folded: str
+    is_story: bool = False
     names: list[NameMatch] = field(default_factory=list)
     likes: list[NameMatch] = field(default_factory=list)
     filters: list[Condition] = field(default_factory=list)
@@ -67,6 +79,9 @@ class Reading:
 
         Two values of one field are alternatives: movies or OVAs, by Bones or Madhouse, from the 80s and 90s.
         """
+        if self.is_story:
+            self.prefer(span, kind, field, value, weight=YEAR_BOOST)
+            return
         condition = build_condition(field, value)
         joined = next((place for place, one in enumerate(self.filters) if _is_alternative(one, condition)), None)
         if joined is None:
@@ -79,6 +94,9 @@ class Reading:
 
     def exclude(self, span: Span, kind: str, field: str, value: Any) -> None:
         """Nothing that fulfils this; its words are not embedded, or they would attract what they forbid."""
+        if self.is_story:
+            self.note(span, kind, field=field, value=value, effect="kept")
+            return
         condition = build_condition(field, value)
         if condition not in self.excluded:
             self.excluded.append(condition)
@@ -88,13 +106,29 @@ class Reading:
     def prefer(self, span: Span, kind: str, field: str, value: Any, *, weight: float) -> None:
         """A gain for what fulfils this; its words stay."""
         condition = build_condition(field, value)
+        weight *= _STORY_FACTOR if self.is_story else 1.0
         if all(boost.condition != condition for boost in self.boosts):
             self.boosts.append(Boost(condition, weight, self.text[span[0] : span[1]].strip()))
         self.note(span, kind, field=field, value=value, effect="boost")
 
     def add_feature(self, name: str, weight: float) -> None:
         """A feature of metadata_sparse."""
-        self.features[name] = weight
+        if not self.is_story:
+            self.features[name] = weight
+
+    def require_labels(self) -> None:
+        """Genres and demographics are conditions too: for a text of nothing but facts."""
+        wanted = [
+            place for place, (_, one) in enumerate(self.found) if one.effect == "boost" and one.kind in _LABEL_KINDS
+        ]
+        for place in wanted:
+            start, one = self.found[place]
+            assert one.field is not None, "labels have a field"
+            condition = build_condition(one.field, one.value)
+            self.boosts = [boost for boost in self.boosts if boost.condition != condition]
+            if condition not in self.filters:
+                self.filters.append(condition)
+            self.found[place] = (start, replace(one, effect="filter"))
 
     def get_rest(self) -> str:
         """The text without what became a condition; the whole one when nothing of meaning is left."""
@@ -113,7 +147,10 @@ class Reading:
 
 def start_reading(text: str) -> Reading:
     """Nothing is found yet."""
-    return Reading(text, fold_in_place(text))
+    folded = fold_in_place(text)
+    words = _WORD.findall(folded)
+    count = sum(1 if word.isascii() else max(1, len(word) // _CJK_WORD_CHARS) for word in words)
+    return Reading(text, folded, is_story=count > STORY_MIN_WORDS and not _ASKS.search(folded))
 
 
 def fold_in_place(text: str) -> str:

@@ -67,6 +67,9 @@ def read_titles(reading: Reading, names: NameIndex | None, lexicon: Lexicon, *, 
             continue
         quoted = next(group for group in match.groups() if group)
         found = names.match(quoted, limit=_NAMES_MAX, include_adult=include_adult) if names else ()
+        if reading.is_story:
+            # A story quotes words, nicknames and things people say.
+            found = tuple(one for one in found if one.kind == "exact" and " " in quoted.strip())
         if len(quoted) < (_QUOTED_MIN_CHARS if quoted.isascii() else _QUOTED_MIN_CHARS - 1):
             found = ()
         known = {one.slug for one in reading.names}

@@ -7,7 +7,7 @@ from search.understanding.formats import read_formats
 from search.understanding.labels import read_labels, read_negations
 from search.understanding.lexicon import Lexicon
 from search.understanding.makers import read_studios
-from search.understanding.reading import Reading, start_reading
+from search.understanding.reading import Reading, fold_in_place, start_reading
 from search.understanding.times import read_times
 from search.understanding.titles import is_plain, match_whole, read_titles
 from search.understanding.understood import Finding, Understood
@@ -34,6 +34,8 @@ def understand(text: str, *, names: NameIndex | None, lexicon: Lexicon, include_
     read_studios(reading, lexicon)
     read_formats(reading, mentions)
     read_labels(reading, mentions)
+    if reading.filters and is_plain(fold_in_place(reading.get_rest()), lexicon):
+        reading.require_labels()
     if whole:
         return Understood(
             text,

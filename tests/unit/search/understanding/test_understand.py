@@ -390,8 +390,8 @@ def test_everything_at_once() -> None:
     """The query of the issue."""
     understood = read("mecha from the 90s by Sunrise")
     assert understood.text == "mecha"
-    assert list_hard(understood) == [*years(1990, 1999), ("studios", ["sunrise inc.", "sunrise"])]
-    assert list_soft(understood) == [("genre", "mecha")]
+    assert list_hard(understood) == [("label", "mecha"), *years(1990, 1999), ("studios", ["sunrise inc.", "sunrise"])]
+    assert list_soft(understood) == []
     assert understood.features == {"genre:mecha": 1.0, "decade:1990": 0.3, "studio:sunrise": 0.7}
     assert [one.text for one in understood.found] == ["mecha", "from the 90s", "by Sunrise"]
 
@@ -474,3 +474,26 @@ def test_no_text_is_too_odd(text: str) -> None:
     normal = normalise_query(text)
     if normal:
         assert read(normal).text
+
+
+def test_in_a_text_of_nothing_but_facts_genres_are_conditions() -> None:
+    """Beside a year or a studio, and without any other word of weight."""
+    assert ("label", "romance") in list_hard(read("romance anime of fall 2017"))
+    assert list_soft(read("romance anime")) == [("genre", "romance")]
+    assert list_soft(read("romance with a shy ghost from 2017"))[0] == ("genre", "romance")
+
+
+STORY = (
+    'In the year 2071 a crew of bounty hunters called "Darkness" by everybody crosses space in an old ship, '
+    "always broke, and each of them runs from something that the military did"
+)
+
+
+def test_a_story_states_no_conditions() -> None:
+    """What a long text without a request tells is no filter and no feature, and a quoted word in it is no title."""
+    understood = read(STORY)
+    assert understood.filters == understood.excluded == understood.names == ()
+    assert understood.features == {}
+    assert understood.text == STORY
+    wishes = read(f"please recommend a mecha series from 2013 where {STORY[20:]}")
+    assert years(2013, 2013)[0] in list_hard(wishes)
