@@ -22,17 +22,22 @@ RELATIVES_MAX = 500
 # Shorter words are in too many names.
 _WORD_MIN_CHARS = 4
 
-# LIMIT keeps Postgres from hashing all ids for the few that are wanted; an id belongs to one title at most.
+# The titles of a series name each other, so each link is looked up once: of the 22,000 links between Pokemon's titles
+# 1,000 differ: 0.1 s rather than 2.5. LIMIT keeps Postgres from hashing all ids for the few that are wanted;
+# an id belongs to one title at most.
 _LINKED_FROM = text("""
-    SELECT DISTINCT linked.slug, linked.adult, linked.excluded, linked.title, linked.title_english FROM titles t
-    CROSS JOIN LATERAL jsonb_path_query(t.document, '$.related_anime[*].external_ids.keyvalue()') AS link
-    CROSS JOIN LATERAL (
-        SELECT i.slug, o.adult, o.excluded, o.document ->> 'title' AS title,
-            o.document ->> 'title_english' AS title_english
-        FROM title_ids i JOIN titles o USING (slug)
-        WHERE i.provider = link ->> 'key' AND i.external_id = link ->> 'value' LIMIT 1
-    ) AS linked
-    WHERE t.slug = ANY(:slugs)
+    WITH links AS MATERIALIZED (
+        SELECT DISTINCT link ->> 'key' AS provider, link ->> 'value' AS external_id FROM titles t
+        CROSS JOIN LATERAL jsonb_path_query(t.document, '$.related_anime[*].external_ids.keyvalue()') AS link
+        WHERE t.slug = ANY(:slugs)
+    ), linked AS MATERIALIZED (
+        SELECT DISTINCT found.slug FROM links CROSS JOIN LATERAL (
+            SELECT i.slug FROM title_ids i
+            WHERE i.provider = links.provider AND i.external_id = links.external_id LIMIT 1
+        ) AS found
+    )
+    SELECT o.slug, o.adult, o.excluded, o.document ->> 'title' AS title, o.document ->> 'title_english' AS title_english
+    FROM linked JOIN titles o USING (slug)
 """)
 # External ids are stored as numbers or as texts, so both spellings are looked for.
 _LINKING_TO = text("""
