@@ -12,8 +12,10 @@ from api.streaming import STREAM_TYPE, stream_ndjson
 
 
 def wants_stream(request: Request) -> bool:
-    """True if the caller names this type: `*/*` means the ordinary answer."""
-    return STREAM_TYPE in request.headers.get("Accept", "")
+    """True if the caller names this type, and not JSON before it: `*/*` means the ordinary answer."""
+    named = {name.partition(";")[0].strip().lower(): quality for name, quality in request.accept_mimetypes}
+    wanted = named.get(STREAM_TYPE, 0)
+    return wanted > 0 and wanted >= named.get("application/json", 0)
 
 
 def answer_as_stream(hits: Iterator[bytes], summary: Mapping[str, Any]) -> Response:

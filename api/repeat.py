@@ -62,7 +62,8 @@ class RepeatLane:
             return None
         if not environ.get("CONTENT_TYPE", "").startswith("application/json"):
             return None
-        if STREAM_TYPE in environ.get("HTTP_ACCEPT", ""):
+        # Whether it is a stream that is wanted is for the route to say.
+        if STREAM_TYPE in environ.get("HTTP_ACCEPT", "").lower():
             return None
         length = environ.get("CONTENT_LENGTH", "")
         if not length.isdecimal() or not 0 < int(length) <= TOKEN_MAX_BYTES:

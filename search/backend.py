@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
+
+from qdrant_client import models
 
 from core.errors import ConflictError
 from core.settings import Settings
@@ -16,8 +19,10 @@ from search.qdrant_query import QueryRequest, ScoredPoint, build_filter
 from search.steps import Answers, Ask
 from storage.vectors.store import PointsMissingError, VectorStore
 
-# Queries of one search, or batch, in one round trip.
+# Queries of one search, or batch, in one round trip, and the points that they look for together: Qdrant takes 0.1 s for
+# 10,000 of a list, and has to answer within its timeout.
 _REQUESTS_AT_ONCE = 64
+_POINTS_AT_ONCE = 100_000
 # What each further text of a batch may add to the wait for its vectors.
 _TEXT_EXTRA_S = 0.05
 
@@ -46,6 +51,27 @@ def run_calls(store: VectorStore, calls: list[QdrantCall]) -> list[list[list[Sco
         for index in members:
             answers[index] = [next(found) for _ in calls[index].requests]
     return answers
+
+
+def split_requests(requests: Sequence[QueryRequest]) -> Iterator[list[QueryRequest]]:
+    """The requests in their order, in parts that are one round trip each. A request is never split."""
+    part: list[QueryRequest] = []
+    points = 0
+    for request in requests:
+        wanted = _count_points(request)
+        if part and (len(part) == _REQUESTS_AT_ONCE or points + wanted > _POINTS_AT_ONCE):
+            yield part
+            part, points = [], 0
+        part.append(request)
+        points += wanted
+    if part:
+        yield part
+
+
+def _count_points(stage: QueryRequest | models.Prefetch) -> int:
+    """Points that a request looks for, over all of its stages."""
+    inner = stage.prefetch or []
+    return (stage.limit or 0) + sum(map(_count_points, inner if isinstance(inner, list) else [inner]))
 
 
 class SearchBackend:
@@ -80,7 +106,12 @@ class SearchBackend:
         """The vectors of the texts by text. Raises RecipeMismatchError if they do not fit the live index."""
         distinct = list(dict.fromkeys(texts))
         timeout_s = self._settings.query_deadline_s + _TEXT_EXTRA_S * max(0, len(distinct) - 1)
-        encoded = self._embedding.get_many(distinct, timeout_s=timeout_s) if distinct else []
+        until, at_once = time.monotonic() + timeout_s, self._settings.query_batch_max
+        encoded: list[EncodedQuery] = []
+        # One call after the other: others wait for one part of a large batch, never for all of it.
+        for start in range(0, len(distinct), at_once):
+            part, left_s = distinct[start : start + at_once], max(until - time.monotonic(), 0.0)
+            encoded += self._embedding.get_many(part, timeout_s=left_s)
         for query in encoded:
             if query.recipes != live.recipes.fingerprint:
                 raise RecipeMismatchError(
@@ -95,9 +126,8 @@ class SearchBackend:
         def ask(requests: Sequence[QueryRequest]) -> Answers:
             answers: list[list[ScoredPoint]] = []
             # Part by part, so that others get their turn beside a large batch.
-            for start in range(0, len(requests), _REQUESTS_AT_ONCE):
-                call = QdrantCall(live.collection, requests[start : start + _REQUESTS_AT_ONCE])
-                answers += self._run(call)
+            for part in split_requests(requests):
+                answers += self._run(QdrantCall(live.collection, part))
             return answers
 
         return ask

@@ -13,10 +13,18 @@ from core.vectors import BY_NAME
 Measure = Literal["cosine", "dot", "euclid"]
 
 
-def add_distances(body: bytes, *, measure: Measure, vector: str) -> bytes:
-    """The answer of a search over one vector with a `distance` for each result. Raises InvalidInputError."""
-    if BY_NAME[vector].is_sparse and measure != "dot":
+def check_measure(measure: Measure, *, vector: str, boost: float | None) -> None:
+    """Raises InvalidInputError if the search over this vector cannot tell the distance in this measure."""
+    if vector not in BY_NAME or not BY_NAME[vector].is_sparse:
+        return
+    if measure != "dot":
         raise InvalidInputError("distance", f"{vector} is sparse: it is compared by dot product only")
+    if boost:
+        raise InvalidInputError("boost", f"changes the score, and the dot product of {vector} is read from it")
+
+
+def add_distances(body: bytes, *, measure: Measure, vector: str) -> bytes:
+    """The answer of a search over one vector with a `distance` for each result, in a measure that was checked."""
     answer = orjson.loads(body)
     for result in answer["results"]:
         similarity = result["score"] if BY_NAME[vector].is_sparse else result["similarity"]

@@ -77,17 +77,24 @@ class Executor:
 
     def rank(self, plan: SearchPlan, live: LiveIndex, vectors: QueryVectors) -> tuple[Ranking, tuple[str, ...]]:
         """The ranked points alone, and the names of the vectors that took part."""
-        return run_steps(self._retriever.rank(plan, vectors), self._backend.build_ask(live))
+        ranking, names = run_steps(self._retriever.rank(plan, vectors), self._backend.build_ask(live))
+        if self._may_count(plan, ranking.is_exact):
+            ranking = replace(ranking, total=self._backend.count(live, plan), is_exact=True)
+        return ranking, names
 
     def describe(self, plan: SearchPlan, live: LiveIndex, vectors: QueryVectors, points: Sequence[Ranked]) -> list[Hit]:
         """The hits of points that were ranked before."""
         return run_steps(self._retriever.describe(live, plan, vectors, points), self._backend.build_ask(live))
 
     def _count_all(self, page: Page, plan: SearchPlan, live: LiveIndex) -> Page:
+        if self._may_count(plan, page.total_is_exact):
+            return replace(page, total_found=self._backend.count(live, plan), total_is_exact=True)
+        return page
+
+    @staticmethod
+    def _may_count(plan: SearchPlan, is_exact: bool) -> bool:
         """A listing shows everything that passes, so how much that is can be counted."""
-        if not plan.is_listing or page.total_is_exact:
-            return page
-        return replace(page, total_found=self._backend.count(live, plan), total_is_exact=True)
+        return plan.is_listing and not is_exact
 
 
 def build_answer_key(question: Question, live: LiveIndex) -> AnswerKey:

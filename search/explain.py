@@ -29,12 +29,14 @@ _MATCHES_SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class _List:
-    """What one vector brought: scores by point id, the best first."""
+    """What one vector brought: scores by point id, the best first. `mean` and `deviation` are those of the scores."""
 
     vector: PlannedVector
     weight: float
     scores: dict[str, float]
     ranks: dict[str, int]
+    mean: float
+    deviation: float
 
 
 def explain(
@@ -96,7 +98,7 @@ class _Explainer:
         if self.plan.fusion is Fusion.RRF:
             return 1.0 / (found.ranks[point_id] / found.weight + self.plan.rrf_k - 1)
         if self.plan.fusion is Fusion.DBSF:
-            return count_turns(self.plan, found.vector) * _normalise_by_distribution(score, list(found.scores.values()))
+            return count_turns(self.plan, found.vector) * _normalise_by_distribution(score, found)
         if found.vector.is_sparse:
             return found.vector.weight * score / (score + SPARSE_HALF[found.vector.name])
         return found.vector.weight * score
@@ -162,16 +164,22 @@ def _get_sparse(builder: QueryBuilder) -> list[str] | None:
 
 def _read_list(vector: PlannedVector, weight: float, points: Sequence[ScoredPoint]) -> _List:
     scores = {str(point.id): point.score for point in points}
-    return _List(vector, weight, scores, {point_id: place for place, point_id in enumerate(scores, start=1)})
+    values = np.fromiter(scores.values(), np.float64, len(scores))
+    return _List(
+        vector,
+        weight,
+        scores,
+        {point_id: place for place, point_id in enumerate(scores, start=1)},
+        mean=float(values.mean()) if len(values) else 0.0,
+        deviation=float(values.std(ddof=1)) if len(values) > 1 else 0.0,
+    )
 
 
-def _normalise_by_distribution(score: float, scores: Sequence[float]) -> float:
+def _normalise_by_distribution(score: float, found: _List) -> float:
     """Distribution-based fusion as Qdrant computes it: 0 and 1 are three deviations below and above the mean."""
-    deviation = float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0
-    if deviation == 0.0:
+    if found.deviation == 0.0:
         return 0.5
-    low = float(np.mean(scores)) - 3 * deviation
-    return (score - low) / (6 * deviation)
+    return (score - found.mean + 3 * found.deviation) / (6 * found.deviation)
 
 
 def _get_row(stored: ScoredPoint, name: str) -> dict[int, float] | None:

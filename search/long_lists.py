@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
+from core.errors import InvalidInputError
 from search.answer import SearchAnswer, describe_plan, encode_page
 from search.cursors import CursorStore
 from search.executor import Executor, get_ms_since
@@ -17,6 +19,8 @@ from search.retrieve import Page
 
 # Hits of a streamed answer that are in memory at once.
 STREAM_PAGE = 200
+# To explain some of them is to ask for all the lists that they were ranked by: for many at a time, then.
+_EXPLAINED_PAGE = 1_000
 
 
 class LongLists:
@@ -37,7 +41,8 @@ class LongLists:
             place = self._cursors.begin(ranking, vectors=names, question=question.name, limit=plan.limit)
         else:
             place = self._cursors.resume(cursor, question=question.name, limit=plan.limit)
-        hits = self._executor.describe(plan, live, vectors, place.points)
+        # Explained as it was ranked: the lists of the whole are longer than those of one page.
+        hits = self._executor.describe(replace(question.whole, explain=plan.explain), live, vectors, place.points)
         page = Page(hits, place.total, place.is_exact, place.vectors)
         body = encode_page(plan, page, question.shown, next_cursor=place.next_token, has_cursor=True)
         return SearchAnswer(body, "none", {"total": get_ms_since(started)})
@@ -47,6 +52,8 @@ class LongLists:
 
         The list is ranked before this returns, so that whatever the request can be blamed for fails here.
         """
+        if question.cursor is not None:
+            raise InvalidInputError("cursor", "has no meaning in a stream, which is one list: send offset and limit")
         started = time.perf_counter()
         live = self._executor.get_live()
         plan = question.plan
@@ -54,8 +61,9 @@ class LongLists:
         ranking, names = self._executor.rank(plan, live, vectors)
 
         def describe() -> Iterator[bytes]:
-            for start in range(0, len(ranking.points), STREAM_PAGE):
-                hits = self._executor.describe(plan, live, vectors, ranking.points[start : start + STREAM_PAGE])
+            size = _EXPLAINED_PAGE if plan.explain else STREAM_PAGE
+            for start in range(0, len(ranking.points), size):
+                hits = self._executor.describe(plan, live, vectors, ranking.points[start : start + size])
                 yield from (orjson.dumps(hit.to_json()) for hit in hits)
 
         info = {**describe_plan(plan, names, question.shown), "cache": "none", "cache_hit": False}

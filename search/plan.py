@@ -10,13 +10,17 @@ import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from importlib.metadata import version
 
 import orjson
 
 from core.vectors import Priority
 from search.filters import Condition, FilterSpec
-from search.ranking import CANDIDATE_DEPTHS
+from search.ranking import CANDIDATE_DEPTHS, DIVERSITY_POOL, DIVERSITY_POOL_FACTOR, SPARSE_HALF
 from search.request import Order
+
+# What decides an answer beside the plan: one that another release, or other tables, have made is asked for no more.
+_RULES = (version("anime-vector-service"), CANDIDATE_DEPTHS, DIVERSITY_POOL, DIVERSITY_POOL_FACTOR, SPARSE_HALF)
 
 
 class Fusion(StrEnum):
@@ -123,9 +127,17 @@ class SearchPlan:
         return self.offset + self.limit
 
     @property
+    def pool(self) -> int:
+        """Titles that the page is chosen from: with diversity more than it shows."""
+        if not self.diversity:
+            return self.reaches
+        least, most = DIVERSITY_POOL
+        return max(self.reaches, min(max(least, DIVERSITY_POOL_FACTOR * self.reaches), most))
+
+    @property
     def candidates(self) -> int:
-        """Candidates to take from each vector: never fewer than the page reaches down to."""
-        return next(depth for depth in CANDIDATE_DEPTHS if depth >= self.reaches)
+        """Candidates to take from each vector: never fewer than the page is chosen from."""
+        return next(depth for depth in CANDIDATE_DEPTHS if depth >= self.pool)
 
     @property
     def is_rescored(self) -> bool:
@@ -136,5 +148,5 @@ class SearchPlan:
     def fingerprint(self) -> str:
         """32 hex digits: equal for plans that ask for the same."""
         # orjson writes dataclasses field by field, so equal plans give equal bytes.
-        encoded = orjson.dumps([CANDIDATE_DEPTHS, self])
+        encoded = orjson.dumps([_RULES, self])
         return hashlib.blake2b(encoded, digest_size=16).hexdigest()

@@ -16,7 +16,7 @@ import numpy as np
 from search.diversity import rearrange
 from search.plan import SearchPlan, Sort
 from search.qdrant_query import QueryBuilder, ScoredPoint, build_stored_vectors
-from search.ranking import DIVERSITY_POOL, DIVERSITY_POOL_FACTOR
+from search.ranking import DIVERSITY_POOL
 from search.request import WINDOW_MAX
 from search.steps import Steps
 
@@ -49,7 +49,8 @@ def rank(plan: SearchPlan, builder: QueryBuilder) -> Steps[Ranking]:
     """The page of the plan."""
     if plan.is_listing:
         return (yield from _list(plan, builder))
-    if not builder.used:
+    # A least similarity is a cosine, and references may lack every dense vector of the plan.
+    if not builder.used or (plan.min_score is not None and not builder.dense):
         return Ranking((), 0, is_exact=True)
     if plan.min_score is not None and not builder.is_plain:
         return (yield from _rank_similar_enough(plan, builder, plan.min_score))
@@ -111,30 +112,34 @@ def _rank_sorted(plan: SearchPlan, builder: QueryBuilder, sort: Sort) -> Steps[R
 
 
 def _rank_diverse(plan: SearchPlan, builder: QueryBuilder) -> Steps[Ranking]:
-    least, most = DIVERSITY_POOL
-    pool = max(plan.reaches, min(max(least, DIVERSITY_POOL_FACTOR * plan.reaches), most))
-    candidates = (yield [_ask_for(plan, builder, pool)])[0]
+    candidates = (yield [_ask_for(plan, builder, plan.pool)])[0]
     page = (yield from _rearrange(plan, builder, candidates))[plan.offset : plan.reaches]
-    return Ranking(_take(page), len(candidates), is_exact=len(candidates) < pool)
+    return Ranking(_take(page), len(candidates), is_exact=len(candidates) < plan.pool)
 
 
 def _rearrange(plan: SearchPlan, builder: QueryBuilder, points: Sequence[ScoredPoint]) -> Steps[list[ScoredPoint]]:
-    """Pinned titles stay where they are: they were asked for by name."""
-    if not points:
-        return []
+    """Pinned titles stay where they are: they were asked for by name. So does what comes after the largest pool, since
+    the work grows with its square.
+
+    References may lack every dense vector of the plan: then there is no measure, and the order stays.
+    """
+    if not points or not builder.dense:
+        return list(points)
     measure = builder.dense[0].name
-    stored = (yield [build_stored_vectors([point.id for point in points], [measure])])[0]
+    most = DIVERSITY_POOL[1]
+    best, others = points[:most], points[most:]
+    stored = (yield [build_stored_vectors([point.id for point in best], [measure])])[0]
     vectors = {str(point.id): np.asarray(_get_vector(point, measure), np.float32) for point in stored if point.vector}
     pinned = {pin.point_id for pin in plan.pins}
-    fixed = [point for point in points if str(point.id) in pinned]
-    free = [point for point in points if str(point.id) not in pinned]
+    fixed = [point for point in best if str(point.id) in pinned]
+    free = [point for point in best if str(point.id) not in pinned]
     order = rearrange(
         [point.score for point in free],
         [vectors.get(str(point.id)) for point in free],
         diversity=plan.diversity,
         count=plan.reaches,
     )
-    return [*fixed, *(free[place] for place in order)]
+    return [*fixed, *(free[place] for place in order), *others]
 
 
 def take_best(answers: Sequence[Sequence[ScoredPoint]]) -> dict[str, float]:

@@ -11,9 +11,13 @@ from search.answers import AnswerCache, Lives, Made
 from search.cache import pack_query
 from search.executor import Executor, build_answer_key, get_ms_since, read_query
 from search.questions import Question, QuestionBuilder, Request
+from search.ranking import CANDIDATE_DEPTHS
+from search.request import BATCH_MAX, SearchRequest
 
 # All results of a batch are in memory at once, on both sides.
 RESULTS_MAX = 20_000
+# Candidates of one vector, over all searches of a batch: a thousand first pages, or a dozen of the deepest ones.
+CANDIDATES_MAX = BATCH_MAX * CANDIDATE_DEPTHS[0]
 
 
 class TogetherSearch:
@@ -31,6 +35,8 @@ class TogetherSearch:
         if (wanted := sum(request.limit for request in requests)) > RESULTS_MAX:
             raise InvalidInputError(field, f"ask for {wanted} results together, at most {RESULTS_MAX} are allowed")
         questions = [self._build_nth(index, request, field) for index, request in enumerate(requests)]
+        if sum(question.plan.candidates for question in questions) > CANDIDATES_MAX:
+            raise InvalidInputError(field, "reach too deep together: ask for smaller offsets, or for fewer at a time")
         live = self._executor.get_live()
         keys = [build_answer_key(question, live) for question in questions]
         known = self._kept.load_many(keys, lives=self._lives)
@@ -60,7 +66,14 @@ class TogetherSearch:
         try:
             question = self._questions.build(request)
         except InvalidInputError as error:
-            raise InvalidInputError(f"{field}.{index}.{error.field}", error.reason) from error
+            raise InvalidInputError(_place(request, error.field, f"{field}.{index}"), error.reason) from error
         if question.cursor is not None:
-            raise InvalidInputError(f"{field}.{index}.cursor", "has no meaning in a batch")
+            raise InvalidInputError(_place(request, "cursor", f"{field}.{index}"), "has no meaning in a batch")
         return question
+
+
+def _place(request: Request, field: str, place: str) -> str:
+    """Where the caller wrote a field: each search has its own, titles share all but the reference."""
+    if isinstance(request, SearchRequest):
+        return f"{place}.{field}"
+    return place if field.startswith("positive") else field

@@ -15,7 +15,7 @@ from api.routes.searching import join_answers
 from api.schemas.base import Problem
 from api.schemas.searching import BatchResponse, SearchResponse, SimilarBatchBody, SimilarQuery, SimilarVectorQuery
 from api.schemas.titles import TitlePath
-from search.distance import add_distances
+from search.distance import add_distances, check_measure
 from search.service import SearchService
 
 _TAG = Tag(name="similarity", description="Find titles like titles")
@@ -40,6 +40,8 @@ def build_blueprint(service: SearchService) -> Any:
         return answer_conditionally(answer.to_bytes(), etag_of=answer.body, max_age_s=MAX_AGE_S)
 
     def by_vector(path: TitlePath, query: SimilarVectorQuery) -> Response:
+        if query.distance is not None:
+            check_measure(query.distance, vector=query.vector, boost=query.boost)
         answer = service.search(to_similar_request(path.id, query))
         body, steady = answer.to_bytes(), answer.body
         if query.distance is not None:

@@ -15,6 +15,7 @@ from api.services import ApiServices, build_services
 from search.ranking import TEXT_RRF_K
 
 SEARCH = "/api/v1/search"
+STREAM = "application/x-ndjson"
 QUERY = "a boy with a secret power fights for his friends"
 Post = Callable[..., dict[str, Any]]
 
@@ -188,6 +189,62 @@ def test_a_cursor_reads_the_whole_list_once(search: Post) -> None:
     assert cursor is None
     assert len(seen) == len(set(seen))
     assert set(whole) <= set(seen)
+
+
+def test_a_page_of_a_cursor_is_explained_as_it_was_ranked(search: Post) -> None:
+    """Contributions sum to the score on every page, though the list behind it is longer than the page."""
+    cursor: str | None = "*"
+    for _ in range(2):
+        answer = search(query=QUERY, cursor=cursor, limit=60, explain=True)
+        assert len(answer["results"]) == 60
+        for result in answer["results"]:
+            assert result["explanation"]["score"] == pytest.approx(result["score"], abs=1e-4)
+        cursor = answer["next_cursor"]
+
+
+def test_a_listing_is_counted_however_it_is_read(client: FlaskClient, search: Post) -> None:
+    """By page, by cursor or as a stream, beyond its end too: the total is that of all titles that pass."""
+    filters = {"type": "tv"}
+    total = search(filters=filters, limit=1)["total_found"]
+    by_cursor = search(filters=filters, limit=1, cursor="*")
+    assert (by_cursor["total_found"], by_cursor["total_is_exact"]) == (total, True)
+    beyond = client.post(SEARCH, json={"filters": filters, "offset": 9_000}, headers={"Accept": STREAM})
+    summary = json.loads(beyond.data)["summary"]
+    assert (summary["total_found"], summary["total_is_exact"]) == (total, True)
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_streamed"),
+    [
+        (STREAM, True),
+        ("Application/X-NDJSON; charset=utf-8", True),
+        (f"{STREAM}, application/problem+json", True),
+        (f"application/json, {STREAM};q=0.5", False),
+        (f"application/json, {STREAM};q=0", False),
+        ("*/*", False),
+    ],
+)
+def test_what_is_accepted_decides_between_stream_and_answer(
+    client: FlaskClient, accept: str, is_streamed: bool
+) -> None:
+    """Twice, since an answer that is remembered goes another way."""
+    for _ in range(2):
+        response = client.post(SEARCH, json={"query": QUERY, "limit": 3}, headers={"Accept": accept})
+        assert (response.mimetype == STREAM) is is_streamed
+
+
+def test_a_stream_takes_no_cursor(client: FlaskClient) -> None:
+    """It would be read as the beginning of the list."""
+    response = client.post(SEARCH, json={"query": QUERY, "cursor": "*"}, headers={"Accept": STREAM})
+    assert (response.status_code, response.json["field"]) == (422, "cursor")
+
+
+def test_a_batch_reaches_only_so_deep(client: FlaskClient, search: Post) -> None:
+    """A batch of the deepest pages would keep Qdrant busy for minutes: it is refused before anything is asked."""
+    deep = [{"query": f"{QUERY} {number}", "offset": 9_999, "limit": 1} for number in range(13)]
+    response = client.post(f"{SEARCH}/batch", json={"queries": deep})
+    assert (response.status_code, response.json["field"]) == (422, "queries")
+    assert len(search(f"{SEARCH}/batch", queries=deep[:12])["answers"]) == 12
 
 
 def test_a_cursor_fits_its_own_search_only(client: FlaskClient, search: Post) -> None:

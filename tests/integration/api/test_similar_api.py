@@ -136,6 +136,8 @@ def test_the_shares_of_similar_titles_add_up(client: FlaskClient) -> None:
         (f"vector/{TITLE}?vector=image_vector", 422, "vectors.image_vector"),
         (f"vector/{TITLE}?vector=nonsense", 422, "vectors.nonsense"),
         (f"vector/{TITLE}?vector=title_vector&distance=manhattan", 422, "distance"),
+        (f"vector/{TITLE}?vector=lexical_sparse&distance=euclid", 422, "distance"),
+        (f"vector/{TITLE}?vector=lexical_sparse&distance=dot&boost=1", 422, "boost"),
     ],
 )
 def test_a_bad_question_is_refused(client: FlaskClient, path: str, status: int, field: str | None) -> None:
@@ -156,7 +158,10 @@ def test_a_bad_question_is_refused(client: FlaskClient, path: str, status: int, 
         ({"mode": "combined", "positive": [TITLE], "negative": [TITLE]}, 422, "negative"),
         ({"mode": "combined", "positive": [TITLE], "negative": ["nobody"]}, 404, None),
         ({"mode": "both", "references": [TITLE]}, 422, "mode"),
-        ({"references": [TITLE], "vectors": {"title_vector": -1}}, 422, "references.0.vectors.title_vector"),
+        ({"references": [TITLE], "vectors": {"title_vector": -1}}, 422, "vectors.title_vector"),
+        ({"references": [TITLE], "filters": {"year": {"gte": 2010, "lt": 2000}}}, 422, "filters.year"),
+        ({"references": [TITLE], "cursor": "*"}, 422, "cursor"),
+        ({"references": [TITLE, " "]}, 422, "references.1"),
     ],
 )
 def test_a_bad_batch_is_refused(client: FlaskClient, body: dict[str, Any], status: int, field: str | None) -> None:
