@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -45,9 +45,10 @@ class Generation:
     job_id: uuid.UUID | None = None
     withdrawn: bool = False
     message: str | None = None
-    created_at: datetime | None = None
-    live_at: datetime | None = None
-    retired_at: datetime | None = None
+    # Unknown to the call that made it, and no part of what it is.
+    created_at: datetime | None = field(default=None, compare=False)
+    live_at: datetime | None = field(default=None, compare=False)
+    retired_at: datetime | None = field(default=None, compare=False)
 
     def fits(self, recipes: RecipeSet, layout: str) -> bool:
         """True if vectors of these recipes and this layout may be written to it."""
