@@ -77,7 +77,7 @@ class _OptionsBody(StrictBody):
     vectors: VectorWeights | None = None
     fusion: FusionName | None = Field(
         None,
-        description=f"How the vectors' lists become one: {FUSIONS}; by default dbsf, or rrf for vectors that are named.",
+        description=f"How the vectors' lists become one: {FUSIONS}; by default dbsf, or rrf for named vectors.",
     )
     boost: float | None = Field(None, ge=0, le=5, description="How strongly search_boost_factor counts; 0: not at all.")
     diversity: float = Field(0.0, ge=0, le=1, description="Unlike results rather than the nearest (MMR); 0: off.")
