@@ -60,7 +60,7 @@ class RepeatLane:
     def _recall(self, environ: WSGIEnvironment) -> SearchAnswer | None:
         if environ["PATH_INFO"] != SEARCH_PATH or environ["REQUEST_METHOD"] != "POST":
             return None
-        if not environ.get("CONTENT_TYPE", "").startswith("application/json"):
+        if environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() != "application/json":
             return None
         # Whether it is a stream that is wanted is for the route to say.
         if STREAM_TYPE in environ.get("HTTP_ACCEPT", "").lower():

@@ -233,6 +233,17 @@ def test_what_is_accepted_decides_between_stream_and_answer(
         assert (response.mimetype == STREAM) is is_streamed
 
 
+def test_a_remembered_answer_does_not_excuse_a_wrong_type(client: FlaskClient) -> None:
+    """Whether or not the same bytes were just answered, what is not declared as JSON is refused."""
+    body = json.dumps({"query": QUERY, "limit": 4}).encode()
+    for kind, status in (
+        ("application/json", 200),
+        ("Application/JSON; charset=utf-8", 200),
+        ("application/jsonx", 415),
+    ):
+        assert client.post(SEARCH, data=body, content_type=kind).status_code == status
+
+
 def test_a_stream_takes_no_cursor(client: FlaskClient) -> None:
     """It would be read as the beginning of the list."""
     response = client.post(SEARCH, json={"query": QUERY, "cursor": "*"}, headers={"Accept": STREAM})
