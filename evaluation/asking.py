@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,6 +46,18 @@ def ask_all(searcher: Searcher, requests: Sequence[Request], *, progress: Progre
         answers += map(_read, ask(group))
         progress(len(group))
     return answers
+
+
+def ask_by_method(
+    searcher: Searcher, requests: Mapping[str, Sequence[Request]], *, progress: Progress
+) -> dict[str, list[Ranked]]:
+    """The answers of each method, whose requests are about the same things in the same order.
+
+    All methods of one thing are asked together: what the service has to look up for it is looked up once.
+    """
+    mixed = [request for group in zip(*requests.values(), strict=True) for request in group]
+    answers = ask_all(searcher, mixed, progress=progress)
+    return {method: answers[place :: len(requests)] for place, method in enumerate(requests)}
 
 
 def _read(answer: SearchAnswer) -> Ranked:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from core.vectors import LEXICAL_VECTOR
-from evaluation.asking import Progress, Searcher, ask_all
+from evaluation.asking import Progress, Searcher, ask_by_method
 from evaluation.attributes import build_attribute_queries
 from evaluation.catalogue import Catalogue, NothingToEvaluateError
 from evaluation.descriptions import build_descriptions
@@ -69,11 +69,15 @@ def build_gold(
 def evaluate_search(searcher: Searcher, gold: Sequence[GoldQuery], *, seed: int, progress: Progress) -> SearchReport:
     """Ask every query by every method."""
     relevant = [query.relevant for query in gold]
-    values = {}
-    for method, options in METHODS.items():
-        requests = [SearchRequest(query=query.text, limit=_LIMIT, fields=("id",), **options) for query in gold]
-        ranked = ask_all(searcher, requests, progress=progress)
-        values[method] = score_lists(relevant, [answer.slugs for answer in ranked], METRICS)
+    requests = {
+        method: [SearchRequest(query=query.text, limit=_LIMIT, fields=("id",), **options) for query in gold]
+        for method, options in METHODS.items()
+    }
+    answers = ask_by_method(searcher, requests, progress=progress)
+    values = {
+        method: score_lists(relevant, [answer.slugs for answer in ranked], METRICS)
+        for method, ranked in answers.items()
+    }
     measured = Measured(values, SINGLE)
     groups, kinds = np.array([query.group for query in gold]), np.array([query.kind for query in gold])
     masks = {group: groups == group for group in dict.fromkeys(groups.tolist())} | {"all": groups != ""}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from core.vectors import LEXICAL_VECTOR
-from evaluation.asking import Progress, Searcher, ask_all
+from evaluation.asking import Progress, Searcher, ask_by_method
 from evaluation.baselines import Baselines
 from evaluation.catalogue import Catalogue, NothingToEvaluateError
 from evaluation.metrics import score_lists
@@ -59,11 +59,12 @@ def evaluate_similar(
     if len(set(halves.tolist())) < len(HALVES):
         raise NothingToEvaluateError("too few titles of the index have recommendations to be split in halves")
     lists = _rank_without_vectors(catalogue, anchors)
-    for method, options in ASKED.items():
-        requests = [
-            SimilarRequest(positive=(anchor.slug,), limit=_LIMIT, fields=("id",), **options) for anchor in anchors
-        ]
-        lists[method] = [answer.slugs for answer in ask_all(searcher, requests, progress=progress)]
+    requests = {
+        method: [SimilarRequest(positive=(anchor.slug,), limit=_LIMIT, fields=("id",), **options) for anchor in anchors]
+        for method, options in ASKED.items()
+    }
+    answers = ask_by_method(searcher, requests, progress=progress)
+    lists |= {method: [answer.slugs for answer in ranked] for method, ranked in answers.items()}
     relevant = [anchor.relevant for anchor in anchors]
     values = {method: score_lists(relevant, ranked, METRICS) for method, ranked in lists.items()}
     measured = Measured(values, frozenset(values) - {OURS})

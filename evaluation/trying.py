@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from core.vectors import LEXICAL_VECTOR, METADATA_VECTOR, TEXT_VECTORS
-from evaluation.asking import Progress, Ranked, Request, Searcher, ask_all
+from evaluation.asking import Progress, Ranked, Request, Searcher, ask_by_method
 from evaluation.catalogue import Catalogue, Title
 from evaluation.choosing import Choice, choose_recipes
 from evaluation.fusing import CandidateLists, Recipe
@@ -97,7 +97,7 @@ def _fetch_lists(
     searcher: Searcher, vectors: Iterable[str], ask: Callable[[str], list[Request]], progress: Progress
 ) -> dict[str, list[Ranked]]:
     """By vector; those that nobody has are left out."""
-    lists = {name: ask_all(searcher, ask(name), progress=progress) for name in vectors}
+    lists = ask_by_method(searcher, {name: ask(name) for name in vectors}, progress=progress)
     return {name: found for name, found in lists.items() if any(one.slugs for one in found)}
 
 

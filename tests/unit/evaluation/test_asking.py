@@ -9,7 +9,7 @@ import pytest
 import stamina
 
 from core.errors import DependencyUnavailableError, InvalidInputError, ServiceError
-from evaluation.asking import Ranked, Request, ask_all
+from evaluation.asking import Ranked, Request, ask_all, ask_by_method
 from search.answer import SearchAnswer
 from search.request import SearchRequest
 
@@ -51,6 +51,17 @@ def test_answers_come_in_the_order_of_the_requests() -> None:
     assert answers == [Ranked((f"q{number}",), (1.5,)) for number in range(70)]
     assert searcher.groups == told
     assert sum(told) == 70
+
+
+def test_methods_of_one_thing_are_asked_together() -> None:
+    """And each method gets its own answers, in order."""
+    requests = {
+        method: [SearchRequest(query=f"{method}{number}") for number in range(20)] for method in ("a", "b", "c")
+    }
+    answers = ask_by_method(FakeSearcher(), requests, progress=lambda _: None)
+    assert {method: [found.slugs[0] for found in ranked] for method, ranked in answers.items()} == {
+        method: [f"{method}{number}" for number in range(20)] for method in ("a", "b", "c")
+    }
 
 
 def test_a_busy_server_is_asked_again(without_waiting: None) -> None:
