@@ -35,6 +35,8 @@ _stemmer = snowballstemmer.stemmer("english")
 _stemmer_lock = threading.Lock()  # a stemmer keeps the word that it works on in itself
 
 
+# Explanations name every word of a title.
+@lru_cache(maxsize=200_000)
 def hash_to_index(name: str) -> int:
     """A uint32 that is the same in every process and release: the sparse index of a word or a feature."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest(), "big")

@@ -32,8 +32,13 @@ class Question:
 
     @property
     def whole(self) -> SearchPlan:
-        """The plan for the whole list that a cursor is cut from."""
-        return replace(self.plan, limit=WINDOW_MAX, offset=0, explain=False)
+        """The plan for the whole list that a cursor is cut from.
+
+        A sort rearranges what the text is about: the candidates of an ordinary page, not the ten thousand behind them.
+        """
+        is_about_a_text = self.plan.sort is not None and not self.plan.is_listing
+        limit = self.plan.candidates if is_about_a_text else WINDOW_MAX
+        return replace(self.plan, limit=limit, offset=0, explain=False)
 
 
 class QuestionBuilder:

@@ -258,6 +258,12 @@ def test_a_batch_reaches_only_so_deep(client: FlaskClient, search: Post) -> None
     assert len(search(f"{SEARCH}/batch", queries=deep[:12])["answers"]) == 12
 
 
+def test_a_sorted_cursor_begins_as_the_sorted_page(search: Post) -> None:
+    """The list of a cursor sorts what the text is about, as an ordinary page does."""
+    question = {"query": QUERY, "sort": {"field": "year"}, "limit": 10, "expand": False}
+    assert ids(search(**question, cursor="*")) == ids(search(**question))
+
+
 def test_a_cursor_fits_its_own_search_only(client: FlaskClient, search: Post) -> None:
     """With another query, filter or order it is refused; one that has expired says so."""
     cursor = search(query=QUERY, cursor="*", limit=5)["next_cursor"]
