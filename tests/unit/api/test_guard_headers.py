@@ -10,7 +10,7 @@ from werkzeug.test import Client
 
 from api.app import create_app
 from api.guard.headers import HeaderLane
-from api.services import build_services
+from api.services import ApiServices, build_services
 from core.settings import Settings
 
 HERS = "https://shop.example.org"
@@ -28,15 +28,17 @@ def _open(**settings: Any) -> Client:
 @pytest.fixture(scope="module")
 def new_client() -> Iterator[Callable[..., Client]]:
     """The whole application without servers, by its settings."""
-    made = []
+    made: dict[str, tuple[ApiServices, Client]] = {}
 
     def make(**settings: Any) -> Client:
-        services = build_services(Settings(_env_file=None, database_url="postgresql://x@127.0.0.1:1/x", **settings))
-        made.append(services)
-        return create_app(services).test_client()
+        # Building it takes half a second, and each answer stands for itself.
+        if (name := repr(sorted(settings.items()))) not in made:
+            services = build_services(Settings(_env_file=None, database_url="postgresql://x@127.0.0.1:1/x", **settings))
+            made[name] = services, create_app(services).test_client()
+        return made[name][1]
 
     yield make
-    for services in made:
+    for services, _ in made.values():
         services.close()
 
 
