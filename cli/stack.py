@@ -122,8 +122,7 @@ def _events_in(path: Path) -> Iterator[None]:
     """Log events go to a file: on the terminal they would tear the table apart."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8", buffering=1) as file:
-        with contextlib.redirect_stderr(file):
-            configure_logging(load_settings())
+        configure_logging(load_settings(), stream=file)
         yield
 
 

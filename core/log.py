@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from enum import StrEnum
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -76,12 +76,22 @@ class Log:
         self._logger.error(event.value, exc_info=error, **values)
 
 
-def configure_logging(settings: Settings) -> None:
-    """Set up structlog once a process: JSON lines or a console's, on stderr.
+class _CurrentStderr:
+    """Whatever stderr is when a line is written: it may be exchanged, and a line must never fail for that."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> None:
+    """Set up structlog once a process: JSON lines or a console's, on stderr or on `stream`.
 
     Standard library loggers (Celery's, gunicorn's) keep the handlers and the format that their programs give them.
     """
-    as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
+    as_json = settings.log_format == "json" or (settings.log_format == "auto" and not (stream or sys.stderr).isatty())
     level = logging.DEBUG if settings.debug else getattr(logging, settings.log_level)
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -93,7 +103,7 @@ def configure_logging(settings: Settings) -> None:
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(stream or cast(TextIO, _CurrentStderr())),
         cache_logger_on_first_use=True,
     )
     # A line for each request to Qdrant would bury everything else.
