@@ -28,6 +28,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+import structlog
 from psycopg import sql
 
 from embedded.services import EmbeddedServices
@@ -134,3 +135,11 @@ def _flush(url: str) -> str:
     with redis.Redis.from_url(url, socket_timeout=5) as client:
         client.flushall()
     return url
+
+
+@pytest.fixture(autouse=True)
+def restore_logging() -> Iterator[None]:
+    """A command that is run in this process sets up logging for itself, not for the tests after it."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
