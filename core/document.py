@@ -117,6 +117,8 @@ class Character(_Part):
     name: Title
     role: OptionalText = None
     description: OptionalText = None
+    # Address of a picture of them.
+    image: OptionalText = None
     voice_actors: Names = Field(default_factory=list)
 
 

@@ -70,6 +70,18 @@ class ModelUnavailableError(ConfigurationError):
         self.model = model
 
 
+class NoTextTowerError(ConflictError):
+    """The picture encoder knows no text, so pictures cannot be found by words."""
+
+    code = "no-text-tower"
+
+
+class NoPictureEncoderError(ConflictError):
+    """No picture encoder is configured, or nothing has been indexed by it yet."""
+
+    code = "no-picture-encoder"
+
+
 class DependencyUnavailableError(TransientError):
     """A server that we need does not answer. `dependency` is one of redis, postgres, qdrant, query-worker."""
 

@@ -89,3 +89,12 @@ def assign_slug(title: str, external_ids: Mapping[str, object], *, is_taken: Cal
 def point_id(slug: str) -> str:
     """UUIDv5 of the slug: writing a title twice overwrites its one point."""
     return str(uuid.uuid5(POINT_NAMESPACE, slug))
+
+
+def picture_id(*, kind: str, slug: str | None = None, character: str | None = None, name: str) -> str:
+    """UUIDv5 of one picture: of a title by its place there and its address, of a free one by the caller's name.
+
+    `name` is the address of a title's picture, and the caller's own id (or the address) of a free one.
+    """
+    parts = "\x1f".join(("picture", kind, slug or "", character or "", name))
+    return str(uuid.uuid5(POINT_NAMESPACE, parts))

@@ -30,14 +30,16 @@ class EmbeddingRecipe:
 
 @dataclass(frozen=True)
 class RecipeSet:
-    """The recipes behind one collection: dense text, lexical sparse and metadata sparse."""
+    """The recipes behind one collection: dense text, lexical sparse, metadata sparse and, where there are, pictures."""
 
     text: EmbeddingRecipe
     lexical: EmbeddingRecipe
     metadata: EmbeddingRecipe
+    image: EmbeddingRecipe | None = None
 
     @cached_property
     def fingerprint(self) -> str:
         """12 hex digits over all members: changes when any vector would be made differently."""
-        joined = ":".join((self.text.fingerprint, self.lexical.fingerprint, self.metadata.fingerprint))
+        members = [self.text, self.lexical, self.metadata, *([self.image] if self.image else [])]
+        joined = ":".join(member.fingerprint for member in members)
         return hashlib.sha256(joined.encode()).hexdigest()[:12]

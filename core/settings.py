@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     qdrant_collection_name: str = Field(
         "anime_database", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Alias of the live titles collection."
     )
+    qdrant_pictures_collection_name: str = Field(
+        "anime_pictures", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Alias of the live pictures collection."
+    )
     qdrant_timeout_s: float = Field(5.0, gt=0, description="Longest wait for one Qdrant answer on the query path.")
 
     # Models
@@ -79,7 +82,8 @@ class Settings(BaseSettings):
     )
     text_embedding_revision: str = Field("main", description="Revision of the text model at its hub.")
     image_embedding_model: str = Field(
-        "ViT-L-14/laion2b_s32b_b82k", description="open_clip architecture/weights. No effect yet."
+        "ViT-L-14/laion2b_s32b_b82k",
+        description="open_clip architecture/weights (a tag or a file), `visual_baseline` (no weights), or `none`.",
     )
     lexical_model: Literal["auto", "bm25"] = Field(
         "auto", description="`auto`: the text encoder's own sparse weights, else BM25."
@@ -158,6 +162,43 @@ class Settings(BaseSettings):
     token_budget: int = Field(8_192, ge=64, description="Padded tokens in one encoder batch.")
     passage_max_tokens: int = Field(0, ge=0, description="Passages are cut here; 0: the encoder's own limit.")
 
+    # Pictures
+    picture_max_bytes: int = Field(10_000_000, ge=1_000, description="Largest picture, as a file.")
+    picture_max_pixels: int = Field(50_000_000, ge=10_000, description="Largest picture, in pixels.")
+    picture_batch: int = Field(64, ge=1, le=4_096, description="Pictures in one encoder batch.")
+    picture_threads: int = Field(0, ge=0, description="Threads that decode pictures before the encoder; 0: all cores.")
+    pictures_auto: bool = Field(
+        False, description="Fetch and index the pictures of new titles without being told (from other people's hosts)."
+    )
+    title_pictures: Literal["mean", "group"] = Field(
+        "mean",
+        description="Picture search for titles: by the mean of a title's pictures, or by its best picture.",
+    )
+    download_concurrency: int = Field(64, ge=1, le=1_024, description="Downloads at once, in one process.")
+    download_per_host: int = Field(8, ge=1, le=256, description="Downloads at once from one host, in one process.")
+    download_timeout_s: float = Field(20.0, gt=0, le=600, description="Longest download of one picture.")
+    download_max_attempts: int = Field(5, ge=1, le=20, description="Attempts before a download is given up.")
+    download_refresh_days: int = Field(
+        90, ge=1, le=3_650, description="After so many days `avs download --refresh` asks whether a picture changed."
+    )
+    download_respect_robots: bool = Field(True, description="Obey robots.txt and X-Robots-Tag: noai, noindex.")
+    download_user_agent: str = Field(
+        "AnimeVectorService/0.1 (+https://localhost/contact-not-set)",
+        description="How downloads name themselves; say here how you can be reached.",
+    )
+    download_allowed_networks: str | None = Field(
+        None, description="Private networks that may be fetched from, joined by commas: `10.1.0.0/16`; none by default."
+    )
+    media_path: Path | None = Field(
+        None, description="Folder of the pictures; the folder `media` in AVS_HOME if unset."
+    )
+    media_s3_bucket: str | None = Field(None, description="Keep pictures in this S3 bucket instead of a folder.")
+    media_s3_prefix: str = Field("", description="Prefix of their keys in the bucket.")
+    media_s3_endpoint_url: str | None = Field(None, description="Address of an S3-compatible server other than AWS.")
+    media_s3_region: str | None = Field(None, description="Region of the bucket.")
+    media_s3_access_key: SecretStr | None = Field(None, description="Its access key; unset: as boto3 finds one.")
+    media_s3_secret_key: SecretStr | None = Field(None, description="Its secret key.")
+
     # Files
     avs_home: Path = Field(Path("var"), description="Folder of the embedded services, media and logs.")
     log_format: Literal["auto", "console", "json"] = Field(
@@ -177,6 +218,13 @@ class Settings(BaseSettings):
     @classmethod
     def _check_rate(cls, value: str) -> str:
         parse_rate(value)
+        return value
+
+    @field_validator("download_allowed_networks")
+    @classmethod
+    def _check_networks(cls, value: str | None) -> str | None:
+        for network in _split(value):
+            ipaddress.ip_network(network)
         return value
 
     @field_validator("cors_origins")
@@ -214,6 +262,14 @@ class Settings(BaseSettings):
     def _is_private(self) -> bool:
         # A proxy on this machine lets others in.
         return is_loopback(self.vector_service_host) and self.trusted_proxies == 0
+
+    def get_allowed_networks(self) -> tuple[str, ...]:
+        """Networks in CIDR form that downloads may reach although they are private."""
+        return _split(self.download_allowed_networks)
+
+    def get_media_path(self) -> Path:
+        """The folder of the pictures, where they are kept on disk."""
+        return self.media_path or self.avs_home / "media"
 
     def get_cors_origins(self) -> tuple[str, ...]:
         """The origins as a browser says them."""

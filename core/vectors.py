@@ -61,5 +61,9 @@ TITLE_VECTORS: tuple[VectorSpec, ...] = (
 BY_NAME: dict[str, VectorSpec] = {spec.name: spec for spec in TITLE_VECTORS}
 TEXT_VECTORS: tuple[str, ...] = tuple(spec.name for spec in TITLE_VECTORS if spec.source is _TEXT)
 EPISODE_VECTOR = "episode_vector"
+IMAGE_VECTOR = "image_vector"
+CHARACTER_IMAGE_VECTOR = "character_image_vector"
+# Made from a title's pictures, in the space of the picture encoder.
+PICTURE_VECTORS: tuple[str, ...] = tuple(spec.name for spec in TITLE_VECTORS if spec.source is VectorSource.IMAGE)
 LEXICAL_VECTOR = "lexical_sparse"
 METADATA_VECTOR = "metadata_sparse"

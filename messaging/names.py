@@ -11,6 +11,9 @@ QUEUE_DEFAULT: Final = "default"  # bookkeeping
 
 TASK_ENCODE_QUERIES: Final = "query.encode"
 TASK_EMBED_CHUNK: Final = "index.embed_chunk"
+TASK_ENCODE_PICTURES: Final = "query.encode_pictures"
+TASK_EMBED_PICTURES: Final = "pictures.embed_chunk"
+TASK_FETCH_DOWNLOADS: Final = "downloads.fetch"
 TASK_RUN_JOB: Final = "jobs.run"
 TASK_FINISH_JOB: Final = "jobs.finish"
 TASK_RECONCILE: Final = "jobs.reconcile"
@@ -19,6 +22,9 @@ TASK_PRUNE_QUERY_LOG: Final = "query_log.prune"
 ROUTES: Final[dict[str, str]] = {
     TASK_ENCODE_QUERIES: QUEUE_QUERY,
     TASK_EMBED_CHUNK: QUEUE_EMBED,
+    TASK_ENCODE_PICTURES: QUEUE_QUERY,
+    TASK_EMBED_PICTURES: QUEUE_EMBED,
+    TASK_FETCH_DOWNLOADS: QUEUE_NETWORK,
     TASK_RUN_JOB: QUEUE_DEFAULT,
     TASK_FINISH_JOB: QUEUE_DEFAULT,
     TASK_RECONCILE: QUEUE_DEFAULT,

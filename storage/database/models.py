@@ -71,6 +71,26 @@ class GenerationState(StrEnum):
     DROPPED = "dropped"
 
 
+class DownloadState(StrEnum):
+    """State of one URL. A failed one waits for its next attempt, a dead one for a person."""
+
+    PENDING = "pending"
+    LEASED = "leased"
+    DONE = "done"
+    FAILED = "failed"
+    DEAD = "dead"
+
+
+class PictureKind(StrEnum):
+    """What a picture is to its title; a free one has none."""
+
+    COVER = "cover"
+    THUMBNAIL = "thumbnail"
+    BANNER = "banner"
+    CHARACTER = "character"
+    FREE = "free"
+
+
 def _created() -> Column[object]:
     return Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now())
 
@@ -84,6 +104,8 @@ titles = Table(
     Column("adult", Boolean, nullable=False, server_default=text("false")),
     Column("excluded", Boolean, nullable=False, server_default=text("false")),
     Column("version", Integer, nullable=False, server_default=text("1")),
+    # Which of its pictures are in which pictures collection; blank: none.
+    Column("pictures_hash", Text, nullable=False, server_default=""),
     _created(),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     # Who links to an id: the titles whose related_vector speaks of it.
@@ -179,6 +201,8 @@ generations = Table(
     Column("text_fingerprint", Text, ForeignKey("model_versions.fingerprint"), nullable=False),
     Column("lexical_fingerprint", Text, ForeignKey("model_versions.fingerprint"), nullable=False),
     Column("metadata_fingerprint", Text, ForeignKey("model_versions.fingerprint"), nullable=False),
+    # Null: made without a picture encoder.
+    Column("image_fingerprint", Text, ForeignKey("model_versions.fingerprint")),
     # Hash over the names, sizes and kinds of the collection's vectors; blank: made before layouts were recorded.
     Column("layout", Text, nullable=False, server_default=""),
     # Qdrant was told to build no graphs while jobs write.
@@ -204,6 +228,8 @@ embedding_ledger = Table(
     Column("document_hash", Text, nullable=False),
     # {vector name: hash over its passage and recipe}. One row a title instead of one a vector: a twelfth of the rows.
     Column("passages", JSONB, nullable=False),
+    # The titles.pictures_hash that its picture vectors were made from.
+    Column("pictures_hash", Text, nullable=False, server_default=""),
     Column("written_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
@@ -246,6 +272,138 @@ snapshot_ledger = Table(
     Column("document_hash", Text, nullable=False),
     Column("passages", JSONB, nullable=False),
     Column("written_at", DateTime(timezone=True), nullable=False),
+)
+
+# What the media store holds, a row a content.
+media_files = Table(
+    "media_files",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("bytes", Integer, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    # Perceptual hash, 64 bits as a signed number.
+    Column("phash", BigInteger, nullable=False),
+    # '#rrggbb', for a place that waits for its picture.
+    Column("colour", Text, nullable=False),
+    _created(),
+    Index("ix_media_files_phash", "phash"),
+)
+
+# One row a URL, whoever wants it: fetched once.
+downloads = Table(
+    "downloads",
+    metadata,
+    # 32 hex digits over the URL.
+    Column("url_hash", Text, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default=DownloadState.PENDING.value),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    # Not before.
+    Column("due_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("leased_until", DateTime(timezone=True)),
+    Column("lease_owner", Text),
+    Column("etag", Text),
+    Column("last_modified", Text),
+    Column("status", Integer),
+    # A word of a closed list (fetching.FetchReason, core.pictures); null when all went well.
+    Column("reason", Text),
+    Column("detail", Text),
+    Column("media_type", Text),
+    Column("bytes", BigInteger),
+    Column("latency_ms", Integer),
+    # Kept when a later attempt fails: the picture is still there.
+    Column("sha256", Text, ForeignKey("media_files.sha256")),
+    Column("fetched_at", DateTime(timezone=True)),
+    _created(),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index("ix_downloads_open", "due_at", postgresql_where=text("state IN ('pending', 'leased', 'failed')")),
+    Index("ix_downloads_sha256", "sha256"),
+)
+
+# What one job wants fetched, and what became of it there.
+job_downloads = Table(
+    "job_downloads",
+    metadata,
+    Column("job_id", Uuid, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("url_hash", Text, ForeignKey("downloads.url_hash", ondelete="CASCADE"), primary_key=True),
+    # pending, done or dead.
+    Column("state", Text, nullable=False, server_default=DownloadState.PENDING.value),
+    # fetched, unchanged, known (it was there already), or the reason of a failure.
+    Column("outcome", Text),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index("ix_job_downloads_url_hash", "url_hash"),
+    Index("ix_job_downloads_open", "job_id", postgresql_where=text("state = 'pending'")),
+)
+
+pictures = Table(
+    "pictures",
+    metadata,
+    # UUIDv5 (core.identity.picture_id): also the id of its point.
+    Column("id", Uuid, primary_key=True),
+    Column("kind", Text, nullable=False),
+    # Null: free.
+    Column("slug", Text, ForeignKey("titles.slug", ondelete="CASCADE")),
+    Column("character", Text),
+    Column("url", Text),
+    # Null until its content is in the media store.
+    Column("sha256", Text, ForeignKey("media_files.sha256")),
+    # A free picture's own id, or its title's words for it.
+    Column("name", Text),
+    Column("tags", JSONB, nullable=False, server_default=text("'[]'")),
+    Column("metadata", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("adult", Boolean, nullable=False, server_default=text("false")),
+    # Nothing names it any more: its point is to be deleted.
+    Column("gone", Boolean, nullable=False, server_default=text("false")),
+    # Over all that its point says: compared with picture_ledger.
+    Column("content_hash", Text, nullable=False, server_default=""),
+    _created(),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index("ix_pictures_slug", "slug"),
+    Index("ix_pictures_sha256", "sha256"),
+    Index("ix_pictures_url", text("md5(url)")),
+)
+
+# Collections of pictures, one for each picture encoder.
+picture_generations = Table(
+    "picture_generations",
+    metadata,
+    Column("collection", Text, primary_key=True),
+    Column("alias", Text, nullable=False, index=True),
+    Column("state", Text, nullable=False),
+    Column("image_fingerprint", Text, ForeignKey("model_versions.fingerprint"), nullable=False),
+    _created(),
+    Column("live_at", DateTime(timezone=True)),
+    Column("retired_at", DateTime(timezone=True)),
+)
+
+picture_ledger = Table(
+    "picture_ledger",
+    metadata,
+    Column("collection", Text, ForeignKey("picture_generations.collection", ondelete="CASCADE"), primary_key=True),
+    # No foreign key: a point outlives its row until it is deleted.
+    Column("picture_id", Uuid, primary_key=True),
+    # The pictures.content_hash that the point's payload was made from, and the content that its vector shows.
+    Column("content_hash", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("written_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+# One picture to be embedded in one job; leased as titles are.
+picture_rows = Table(
+    "picture_rows",
+    metadata,
+    Column("job_id", Uuid, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("picture_id", Uuid, primary_key=True),
+    Column("state", Text, nullable=False, server_default=RowState.PENDING.value),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("leased_until", DateTime(timezone=True)),
+    Column("lease_owner", Text),
+    Column("last_error", Text),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index("ix_picture_rows_open", "job_id", postgresql_where=text("state IN ('pending', 'leased', 'failed')")),
 )
 
 api_keys = Table(
