@@ -18,6 +18,10 @@ from inference.hardware import prepare_process, set_threads
 from inference.lexical import OwnLexicalEncoder
 from inference.metadata_features import build_metadata_recipe
 from inference.model_files import SETTING, ModelFiles, find_model
+from inference.pictures.base import PictureEncoder
+from inference.pictures.loading import load_picture_encoder
+
+__all__ = ["FAKE", "build_recipes", "load_lexical_encoder", "load_picture_encoder", "load_text_encoder"]
 
 FAKE = "fake"
 _WARM_UP = ("dark psychological thriller", "a notebook that kills whoever's name is written in it")
@@ -66,12 +70,15 @@ def load_lexical_encoder(settings: Settings, text_encoder: TextEncoder) -> Lexic
     return Bm25Encoder(template_version=text_encoder.recipe.template_version)
 
 
-def build_recipes(text_encoder: TextEncoder, lexical_encoder: LexicalEncoder) -> RecipeSet:
-    """The recipes behind a collection that these two write, with that of the metadata rules."""
+def build_recipes(
+    text_encoder: TextEncoder, lexical_encoder: LexicalEncoder, image: PictureEncoder | None = None
+) -> RecipeSet:
+    """The recipes behind a collection that these write, with that of the metadata rules."""
     return RecipeSet(
         text=text_encoder.recipe,
         lexical=lexical_encoder.recipe,
         metadata=build_metadata_recipe(text_encoder.recipe.template_version),
+        image=image.recipe if image else None,
     )
 
 
