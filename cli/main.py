@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "index": ("cli.indexing", "Embed and index what has changed."),
     "jobs": ("cli.jobs", "Show jobs, their progress and dead letters."),
     "generations": ("cli.generations", "Make the index anew, swap, roll back, save and restore."),
+    "media": ("cli.media", "Check the stored pictures; remove those that nobody needs."),
     "search": ("cli.searching", "Search by meaning."),
     "similar": ("cli.similar", "Find titles like titles."),
     "cache": ("cli.caching", "Show what is asked most and how often it was kept; clear it."),

@@ -47,6 +47,7 @@ class Event(StrEnum):
     REFRESH_FAILED = "refresh_failed"
     CHORE_FAILED = "chore_failed"
     QUERY_LOG_PRUNED = "query_log_pruned"
+    MEDIA_REMOVED = "media_removed"
     NAMES_READ = "names_read"
     NAMES_FAILED = "names_failed"
     RATE_LIMITS_UNAVAILABLE = "rate_limits_unavailable"

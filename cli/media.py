@@ -1,0 +1,101 @@
+"""`avs media`: whether every picture that the database speaks of is there, and the removal of what nobody needs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+
+import click
+import orjson
+
+from cli.exits import Exit
+from core.log import configure_logging
+from core.settings import load_settings
+from storage.database.media import MediaRepository
+from storage.database.session import Database
+from storage.media import build_media_store
+from storage.media_upkeep import CleanReport, Found, MediaReport, MediaUpkeep
+
+_GRACE_H = 24.0
+_grace = click.option(
+    "--older-than",
+    "hours",
+    default=_GRACE_H,
+    show_default=True,
+    type=click.FloatRange(min=1.0, max=87_600),
+    metavar="HOURS",
+    help="Younger contents are left alone: their download may still be under way.",
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group(name="media")
+def media_command() -> None:
+    """Check the stored pictures; remove those that nobody needs."""
+
+
+@media_command.command()
+@click.option("--verify", is_flag=True, help="Read every picture and compare its SHA-256.")
+@_grace
+@_json
+def check(*, verify: bool, hours: float, as_json: bool) -> int:
+    """Compare the store with the database. Exit code 1 if a picture is missing or damaged."""
+    report = _build_upkeep().check(before=_get_moment(hours), verify=verify)
+    click.echo(orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2) if as_json else _show_check(report, hours))
+    return Exit.OK if report.is_whole else Exit.FAILED
+
+
+@media_command.command()
+@click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
+@_grace
+@_json
+def clean(*, dry_run: bool, hours: float, as_json: bool) -> None:
+    """Remove pictures that no row names, and rows that no picture needs."""
+    report = _build_upkeep().clean(before=_get_moment(hours), dry_run=dry_run)
+    click.echo(orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2) if as_json else _show_clean(report, dry_run))
+
+
+def _build_upkeep() -> MediaUpkeep:
+    settings = load_settings()
+    configure_logging(settings.model_copy(update={"log_level": "WARNING"}))
+    media = MediaRepository(Database(settings.database_url.get_secret_value()))
+    return MediaUpkeep(media, build_media_store(settings))
+
+
+def _get_moment(hours: float) -> datetime:
+    return datetime.now(UTC) - timedelta(hours=hours)
+
+
+def _show_check(report: MediaReport, hours: float) -> str:
+    lines = [
+        f"{report.rows.count} pictures, {_show_bytes(report.rows.bytes)}",
+        _show_found("missing", report.missing),
+        _show_found("damaged", report.damaged),
+        _show_found("without a row", report.orphans),
+        f"{report.unused} shown by no picture for {hours:g} h",
+        f"{report.stray_variants} with thumbnails and nothing else",
+    ]
+    return "\n".join(lines)
+
+
+def _show_clean(report: CleanReport, dry_run: bool) -> str:
+    done = "would be removed" if dry_run else "removed"
+    return "\n".join(
+        [
+            f"{report.orphans.count} pictures without a row {done}, {_show_bytes(report.orphans.bytes)}",
+            f"{report.forgotten_rows} rows that no picture needs {done}; their files go with the next run"
+            if dry_run
+            else f"{report.forgotten_rows} rows that no picture needs {done}",
+            f"{report.stray_variants} stray thumbnails and {report.half_written} unfinished files {done}",
+        ]
+    )
+
+
+def _show_found(what: str, found: Found) -> str:
+    names = "".join(f"\n  {sha256}" for sha256 in found.first)
+    more = found.count - len(found.first)
+    return f"{found.count} {what}{names}" + (f"\n  and {more} more" if more else "")
+
+
+def _show_bytes(count: int) -> str:
+    return f"{count / 1e6:.1f} MB"
