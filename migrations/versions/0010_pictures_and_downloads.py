@@ -39,6 +39,7 @@ def upgrade() -> None:
         sa.Column("host", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), server_default="pending", nullable=False),
         sa.Column("attempts", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("postponed", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("lease_owner", sa.Text(), nullable=True),
@@ -160,6 +161,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("collection", "picture_id", name=op.f("pk_picture_ledger")),
     )
     op.add_column("embedding_ledger", sa.Column("pictures_hash", sa.Text(), server_default="", nullable=False))
+    op.add_column("snapshot_ledger", sa.Column("pictures_hash", sa.Text(), server_default="", nullable=False))
     op.add_column("generations", sa.Column("image_fingerprint", sa.Text(), nullable=True))
     op.create_foreign_key(
         op.f("fk_generations_image_fingerprint"),
@@ -175,6 +177,7 @@ def downgrade() -> None:
     op.drop_column("titles", "pictures_hash")
     op.drop_constraint(op.f("fk_generations_image_fingerprint"), "generations", type_="foreignkey")
     op.drop_column("generations", "image_fingerprint")
+    op.drop_column("snapshot_ledger", "pictures_hash")
     op.drop_column("embedding_ledger", "pictures_hash")
     op.drop_table("picture_ledger")
     op.drop_index("ix_job_downloads_url_hash", table_name="job_downloads")

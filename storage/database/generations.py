@@ -95,7 +95,7 @@ class GenerationRepository:
         """As `list_all`, within the caller's transaction."""
         query = select(generations).where(generations.c.alias == alias).order_by(generations.c.created_at.desc())
         rows = connection.execute(query).all()
-        versions = {row.fingerprint: _to_recipe(row) for row in connection.execute(select(model_versions))}
+        versions = {row.fingerprint: to_recipe(row) for row in connection.execute(select(model_versions))}
         return [_to_generation(row, versions) for row in rows]
 
     @contextmanager
@@ -170,7 +170,9 @@ class GenerationRepository:
     ) -> Generation:
         """As `create`, in the caller's transaction. With `job_id` no other job writes to it while it is building."""
         members = {"text": recipes.text, "lexical": recipes.lexical, "metadata": recipes.metadata}
-        versions = [_version_values(kind, recipe) for kind, recipe in members.items()]
+        if recipes.image is not None:
+            members["image"] = recipes.image
+        versions = [build_version_values(kind, recipe) for kind, recipe in members.items()]
         connection.execute(insert(model_versions).on_conflict_do_nothing(), versions)
         connection.execute(
             insert(generations)
@@ -323,6 +325,7 @@ def _to_generation(row: Row[Any], versions: dict[str, EmbeddingRecipe]) -> Gener
             text=versions[row.text_fingerprint],
             lexical=versions[row.lexical_fingerprint],
             metadata=versions[row.metadata_fingerprint],
+            image=versions[row.image_fingerprint] if row.image_fingerprint else None,
         ),
         layout=row.layout,
         job_id=row.job_id,
@@ -334,7 +337,8 @@ def _to_generation(row: Row[Any], versions: dict[str, EmbeddingRecipe]) -> Gener
     )
 
 
-def _version_values(kind: str, recipe: EmbeddingRecipe) -> dict[str, Any]:
+def build_version_values(kind: str, recipe: EmbeddingRecipe) -> dict[str, Any]:
+    """A row of `model_versions`."""
     return {
         "fingerprint": recipe.fingerprint,
         "kind": kind,
@@ -345,5 +349,6 @@ def _version_values(kind: str, recipe: EmbeddingRecipe) -> dict[str, Any]:
     }
 
 
-def _to_recipe(row: Row[Any]) -> EmbeddingRecipe:
+def to_recipe(row: Row[Any]) -> EmbeddingRecipe:
+    """The recipe of a row of `model_versions`."""
     return EmbeddingRecipe(row.encoder, row.revision, row.dimension, row.template_version)

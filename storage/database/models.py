@@ -271,6 +271,7 @@ snapshot_ledger = Table(
     Column("slug", Text, ForeignKey("titles.slug", ondelete="CASCADE"), primary_key=True),
     Column("document_hash", Text, nullable=False),
     Column("passages", JSONB, nullable=False),
+    Column("pictures_hash", Text, nullable=False, server_default=""),
     Column("written_at", DateTime(timezone=True), nullable=False),
 )
 
@@ -301,6 +302,8 @@ downloads = Table(
     Column("host", Text, nullable=False),
     Column("state", Text, nullable=False, server_default=DownloadState.PENDING.value),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
+    # How often it was put off because its host did not answer at all: no attempts, but no reason to wait for ever.
+    Column("postponed", Integer, nullable=False, server_default=text("0")),
     # Not before.
     Column("due_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("leased_until", DateTime(timezone=True)),
