@@ -54,6 +54,7 @@ class Event(StrEnum):
     REQUEST_REFUSED = "request_refused"
     KEYS_NOT_REFRESHED = "keys_not_refreshed"
     REQUEST_FAILED = "request_failed"
+    CIRCUIT_OPENED = "circuit_opened"
     DEPENDENCY_UNAVAILABLE = "dependency_unavailable"
 
 

@@ -1,0 +1,56 @@
+"""A time limit on a whole call, kept by every single read of the socket.
+
+A timeout of a socket is for one read, so a host that sends a byte now and then would never meet it. These sockets ask
+before each read how much of the call's time is left.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from typing import Any
+
+
+class Deadline:
+    """A point in time. Every step asks it how long it may take."""
+
+    def __init__(self, seconds: float) -> None:
+        self._at = time.monotonic() + seconds
+
+    @property
+    def left_s(self) -> float:
+        """Seconds left, never negative."""
+        return max(0.0, self._at - time.monotonic())
+
+    def least_s(self, limit_s: float) -> float:
+        """Seconds that one step may take. Raises TimeoutError if none are left."""
+        left = self.left_s
+        if left <= 0:
+            raise TimeoutError("the time for the whole call is over")
+        return min(left, limit_s)
+
+
+class _Bounded:
+    """Reads and writes of a socket that keep to the deadline of the present call."""
+
+    _deadline: Deadline
+    _read_timeout_s: float
+
+    def bound(self, deadline: Deadline, *, read_timeout_s: float) -> None:
+        """Keep to this deadline from now on. Raises TimeoutError if it has passed."""
+        self._deadline, self._read_timeout_s = deadline, read_timeout_s
+        self.settimeout(deadline.least_s(read_timeout_s))  # type: ignore[attr-defined]
+
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        """What http.client reads by."""
+        self.settimeout(self._deadline.least_s(self._read_timeout_s))  # type: ignore[attr-defined]
+        return super().recv_into(*args, **kwargs)  # type: ignore[misc,no-any-return]
+
+
+class BoundedSocket(_Bounded, socket.socket):
+    """A plain socket with a deadline."""
+
+
+class BoundedSSLSocket(_Bounded, ssl.SSLSocket):
+    """A TLS socket with a deadline. The handshake runs before `bound` can be called: within the timeout then set."""

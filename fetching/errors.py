@@ -1,0 +1,105 @@
+"""Why a fetch brought nothing: a closed list of reasons, each either worth another try or not."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from core.errors import PermanentError, TransientError
+
+
+class FetchReason(StrEnum):
+    """Every reason. The values are kept in Postgres and shown to users: add to them, never rename."""
+
+    # The address itself
+    BAD_URL = "bad-url"
+    FORBIDDEN_SCHEME = "forbidden-scheme"
+    FORBIDDEN_ADDRESS = "forbidden-address"
+    UNKNOWN_HOST = "unknown-host"
+    # Redirects
+    BAD_REDIRECT = "bad-redirect"
+    INSECURE_REDIRECT = "insecure-redirect"
+    TOO_MANY_REDIRECTS = "too-many-redirects"
+    # What the host does not want
+    ROBOTS = "robots"
+    NOAI = "noai"
+    # What came
+    TOO_LARGE = "too-large"
+    BAD_ENCODING = "bad-encoding"
+    TLS_CERTIFICATE = "tls-certificate"
+    HTTP_401 = "http-401"
+    HTTP_403 = "http-403"
+    HTTP_404 = "http-404"
+    HTTP_410 = "http-410"
+    HTTP_451 = "http-451"
+    HTTP_4XX = "http-4xx"
+    UNEXPECTED_STATUS = "unexpected-status"
+    # From here on another try may help
+    DNS = "dns"
+    CONNECT = "connect"
+    TLS = "tls"
+    TIMEOUT = "timeout"
+    BAD_RESPONSE = "bad-response"
+    TRUNCATED_BODY = "truncated-body"
+    HTTP_408 = "http-408"
+    HTTP_425 = "http-425"
+    HTTP_429 = "http-429"
+    HTTP_5XX = "http-5xx"
+    ROBOTS_UNREACHABLE = "robots-unreachable"
+    CIRCUIT_OPEN = "circuit-open"
+    HOST_BUSY = "host-busy"
+
+
+TRANSIENT_REASONS = frozenset(list(FetchReason)[list(FetchReason).index(FetchReason.DNS) :])
+# What a retry hint says where the host names no time.
+DEFAULT_RETRY_AFTER_S = 1.0
+_OWN_STATUS = {int(reason[5:]): reason for reason in FetchReason if reason.startswith("http-") and reason[5:].isdigit()}
+
+
+class FetchRefusedError(PermanentError):
+    """The same fetch would end the same way: nothing to retry."""
+
+    code = "fetch-refused"
+    retry_after_s: float | None = None
+
+    def __init__(self, reason: FetchReason, message: str, *, status: int | None = None) -> None:
+        super().__init__(f"{reason}: {message}")
+        self.reason = reason
+        self.status = status
+
+
+class FetchFailedError(TransientError):
+    """It may work later, not before `retry_after_s` seconds from now."""
+
+    code = "fetch-failed"
+
+    def __init__(
+        self,
+        reason: FetchReason,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after_s: float = DEFAULT_RETRY_AFTER_S,
+    ) -> None:
+        super().__init__(f"{reason}: {message}", retry_after_s=retry_after_s)
+        self.reason = reason
+        self.status = status
+
+
+FetchError = FetchRefusedError | FetchFailedError
+
+
+def build_error(
+    reason: FetchReason, message: str, *, status: int | None = None, retry_after_s: float | None = None
+) -> FetchError:
+    """The error for a reason: its class follows from the reason alone."""
+    if reason not in TRANSIENT_REASONS:
+        return FetchRefusedError(reason, message, status=status)
+    wait_s = DEFAULT_RETRY_AFTER_S if retry_after_s is None else retry_after_s
+    return FetchFailedError(reason, message, status=status, retry_after_s=wait_s)
+
+
+def reason_of_status(status: int) -> FetchReason:
+    """The reason that an HTTP status other than success, a redirect or 304 stands for."""
+    if status in _OWN_STATUS:
+        return _OWN_STATUS[status]
+    return {4: FetchReason.HTTP_4XX, 5: FetchReason.HTTP_5XX}.get(status // 100, FetchReason.UNEXPECTED_STATUS)
