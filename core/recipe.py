@@ -43,3 +43,8 @@ class RecipeSet:
         members = [self.text, self.lexical, self.metadata, *([self.image] if self.image else [])]
         joined = ":".join(member.fingerprint for member in members)
         return hashlib.sha256(joined.encode()).hexdigest()[:12]
+
+    @cached_property
+    def text_fingerprint(self) -> str:
+        """The same without pictures: what the vectors of a query text depend on."""
+        return RecipeSet(self.text, self.lexical, self.metadata).fingerprint

@@ -85,7 +85,7 @@ class GoldCheck:
         # A client belongs to one thread, and workers have many.
         with closing(self._build_encoder()) as encoder:
             encoded = encoder.encode([query.query for query in queries], _TIMEOUT_S)
-        if encoded.recipes != new.recipes.fingerprint:
+        if encoded.recipes != new.recipes.text_fingerprint:
             raise GateError(f"the query worker makes vectors by recipe {encoded.recipes}: the gold set cannot be asked")
         requests = [_build_request(encoded, place) for place in range(len(queries))]
         before, after = (self._count_answered(one.collection, requests, wanted) for one in (old, new))

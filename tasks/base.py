@@ -8,6 +8,7 @@ from celery import Task
 
 from indexing.embedding import EmbeddingService
 from indexing.jobs import JobService
+from inference.picture_queries import PictureQueryService
 from inference.queries import QueryEncodingService
 from messaging.hints import HintSender
 from storage.database.query_log import QueryLogRepository
@@ -27,6 +28,10 @@ class Services(Protocol):
     @property
     def query_encoding(self) -> QueryEncodingService:
         """Encodes queries; loads the query encoder."""
+
+    @property
+    def picture_queries(self) -> PictureQueryService:
+        """Encodes query pictures; loads the picture encoder."""
 
     @property
     def query_log(self) -> QueryLogRepository:

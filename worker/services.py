@@ -29,6 +29,7 @@ from storage.vectors.store import VectorStore
 
 if TYPE_CHECKING:
     from indexing.embedding import EmbeddingService
+    from inference.picture_queries import PictureQueryService
     from inference.queries import QueryEncodingService
 
 # Bulk writes of a thousand points may wait for a laptop's Qdrant to finish copying a shard.
@@ -100,6 +101,15 @@ class WorkerServices:
         text = load_text_encoder(self._settings, template_version=TEMPLATE_VERSION, purpose="query")
         lexical = load_lexical_encoder(self._settings, text)
         return QueryEncodingService(text, lexical, build_recipes(text, lexical))
+
+    @cached_property
+    def picture_queries(self) -> PictureQueryService:
+        """Loads the picture encoder for queries."""
+        from inference.picture_queries import PictureQueryService
+        from inference.registry import load_picture_encoder
+
+        encoder = load_picture_encoder(self._settings, purpose="query")
+        return PictureQueryService(encoder, max_pixels=self._settings.picture_max_pixels)
 
     @cached_property
     def query_log(self) -> QueryLogRepository:

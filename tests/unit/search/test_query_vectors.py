@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from core.errors import DeadlineExceededError
 from core.settings import Settings
-from messaging.query_call import build_query_result, ensure_in_time, parse_query_result
+from messaging.query_call import build_query_result, parse_query_result
+from messaging.worker_call import ensure_in_time
 from search.cache import build_vector_key, pack_query, unpack_query
 from search.encoding import EncodedQuery
 from search.planning import build_search_plan
