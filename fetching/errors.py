@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from core.errors import PermanentError, TransientError
+from core.errors import PermanentError, ServiceError, TransientError
 
 
 class FetchReason(StrEnum):
@@ -55,11 +55,19 @@ DEFAULT_RETRY_AFTER_S = 1.0
 _OWN_STATUS = {int(reason[5:]): reason for reason in FetchReason if reason.startswith("http-") and reason[5:].isdigit()}
 
 
-class FetchRefusedError(PermanentError):
+class FetchError(ServiceError):
+    """A fetch brought nothing, for `reason`. `status` is what the host answered, if that is why."""
+
+    reason: FetchReason
+    status: int | None
+    retry_after_s: float | None
+
+
+class FetchRefusedError(FetchError, PermanentError):
     """The same fetch would end the same way: nothing to retry."""
 
     code = "fetch-refused"
-    retry_after_s: float | None = None
+    retry_after_s: None = None
 
     def __init__(self, reason: FetchReason, message: str, *, status: int | None = None) -> None:
         super().__init__(f"{reason}: {message}")
@@ -67,10 +75,11 @@ class FetchRefusedError(PermanentError):
         self.status = status
 
 
-class FetchFailedError(TransientError):
+class FetchFailedError(FetchError, TransientError):
     """It may work later, not before `retry_after_s` seconds from now."""
 
     code = "fetch-failed"
+    retry_after_s: float
 
     def __init__(
         self,
@@ -85,12 +94,9 @@ class FetchFailedError(TransientError):
         self.status = status
 
 
-FetchError = FetchRefusedError | FetchFailedError
-
-
 def build_error(
     reason: FetchReason, message: str, *, status: int | None = None, retry_after_s: float | None = None
-) -> FetchError:
+) -> FetchRefusedError | FetchFailedError:
     """The error for a reason: its class follows from the reason alone."""
     if reason not in TRANSIENT_REASONS:
         return FetchRefusedError(reason, message, status=status)
