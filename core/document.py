@@ -47,6 +47,8 @@ def _without_blanks(value: Any) -> Any:
 
 # Above it a double skips whole numbers, and JSONB gives 1e22 back as an integer that no JSON writer takes.
 _LARGEST_NUMBER = 2**53
+# In the place of a provider, for a title that none knows.
+_LOCAL_PROVIDER = "local"
 
 
 def _iterate_numbers(value: Any) -> Iterator[int | float]:
@@ -221,6 +223,14 @@ class AnimeDocument(_Part):
     def is_adult(self) -> bool:
         """Never returned, counted or suggested unless the request asks for it (product.md section 2)."""
         return is_adult({"tags": self.tags, "genres": self.genres, "rating": self.rating})
+
+    @property
+    def identity_keys(self) -> list[tuple[str, str]]:
+        """(provider, external id) by which a title is recognised again; one made from its facts where it has none."""
+        if keys := [(provider, str(value)) for provider, value in sorted(self.external_ids.items())]:
+            return keys
+        facts = "\0".join((self.title, self.type, str(self.year)))
+        return [(_LOCAL_PROVIDER, hashlib.blake2b(facts.encode(), digest_size=10).hexdigest())]
 
     def to_json(self) -> dict[str, Any]:
         """What is stored: only the fields that say something."""

@@ -6,7 +6,6 @@ and finds the first part unchanged.
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +25,6 @@ from storage.database.titles import StoredTitle, TitleRepository
 BATCH_RECORDS = 500
 # Later refusals are counted, not kept: a file of another kind would fill the dead letters with every line of it.
 MAX_KEPT_REFUSALS = 1_000
-_LOCAL_PROVIDER = "local"
 _log = Log("import")
 
 
@@ -117,7 +115,7 @@ class _Batch:
     """Decides for each document of a batch whether it is new, changed or known; two may be the same title."""
 
     def __init__(self, connection: Connection, titles: TitleRepository, documents: Sequence[AnimeDocument]) -> None:
-        keys = [key for document in documents for key in _identity_keys(document)]
+        keys = [key for document in documents for key in document.identity_keys]
         self._slug_by_key = titles.find_by_ids(connection, keys)
         self._stored = titles.load_in(connection, sorted(set(self._slug_by_key.values())))
         self._taken = titles.find_taken(connection, list(_candidate_slugs(documents)))
@@ -131,7 +129,7 @@ class _Batch:
 
     def add(self, document: AnimeDocument) -> None:
         """Place one document."""
-        keys = _identity_keys(document)
+        keys = document.identity_keys
         slug = next((self._slug_by_key[key] for key in keys if key in self._slug_by_key), None)
         incoming = document.to_json()
         if slug is None:
@@ -179,15 +177,6 @@ class _Batch:
 
 def _candidate_slugs(documents: Iterable[AnimeDocument]) -> Iterator[str]:
     return (slug for slug in (build_slug(document.title) for document in documents) if slug)
-
-
-def _identity_keys(document: AnimeDocument) -> list[tuple[str, str]]:
-    """The ids by which a document is recognised again; one made from its facts where it has none."""
-    keys = [(provider, str(value)) for provider, value in sorted(document.external_ids.items())]
-    if keys:
-        return keys
-    facts = "\0".join((document.title, document.type, str(document.year)))
-    return [(_LOCAL_PROVIDER, hashlib.blake2b(facts.encode(), digest_size=10).hexdigest())]
 
 
 def _build_title(slug: str, document: dict[str, Any]) -> StoredTitle:

@@ -56,6 +56,12 @@ class TitleRepository:
             taken = self.find_taken(connection, plain) if plain else set()
         return {slug: slug for slug in taken} | {text: by_key[key] for text, key in keys.items() if key in by_key}
 
+    def find_slug(self, keys: Sequence[tuple[str, str]]) -> str | None:
+        """The slug of the first of these (provider, external id) that has one."""
+        with self._database.begin() as connection:
+            found = self.find_by_ids(connection, keys)
+        return next((found[key] for key in keys if key in found), None)
+
     def load(self, slugs: Sequence[str]) -> dict[str, StoredTitle]:
         """The titles of these slugs that exist."""
         with self._database.begin() as connection:
