@@ -17,9 +17,11 @@ from sqlalchemy.dialects.postgresql import insert
 from storage.database.models import embedding_ledger, snapshot_ledger
 from storage.database.session import Database
 
-# A title whose point is not what its document says now; `l` is its row in the ledger, if it has one.
-_STALE = """
-    ((NOT t.excluded AND (l.slug IS NULL OR l.document_hash <> t.content_hash)) OR (t.excluded AND l.slug IS NOT NULL))
+# A title whose point is not what its document and its pictures say now; `l` is its row in the ledger, if it has one.
+STALE = """
+    ((NOT t.excluded
+      AND (l.slug IS NULL OR l.document_hash <> t.content_hash OR l.pictures_hash <> t.pictures_hash))
+     OR (t.excluded AND l.slug IS NOT NULL))
 """
 
 
@@ -35,6 +37,7 @@ class LedgerRow:
     document_hash: str
     passages: dict[str, str]
     written_at: datetime
+    pictures_hash: str = ""
 
 
 class LedgerCopyRepository:
@@ -46,7 +49,7 @@ class LedgerCopyRepository:
     def list_copyable(self, source: str, target: str, *, after: str, limit: int) -> list[LedgerRow]:
         """Rows of titles that the source holds and the target does not, by slug, without excluded titles."""
         statement = text("""
-            SELECT l.slug, l.document_hash, l.passages, l.written_at FROM embedding_ledger l
+            SELECT l.slug, l.document_hash, l.passages, l.written_at, l.pictures_hash FROM embedding_ledger l
             JOIN titles t ON t.slug = l.slug AND NOT t.excluded
             WHERE l.collection = :source AND l.slug > :after
               AND NOT EXISTS (SELECT 1 FROM embedding_ledger k WHERE k.collection = :target AND k.slug = l.slug)
@@ -59,9 +62,8 @@ class LedgerCopyRepository:
     def list_unchanged(self, collection: str, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
         """Those of the rows that still stand as they were read."""
         ledger = embedding_ledger.c
-        query = select(ledger.slug, ledger.document_hash, ledger.passages, ledger.written_at).where(
-            ledger.collection == collection, ledger.slug.in_([row.slug for row in rows])
-        )
+        known = (ledger.slug, ledger.document_hash, ledger.passages, ledger.written_at, ledger.pictures_hash)
+        query = select(*known).where(ledger.collection == collection, ledger.slug.in_([row.slug for row in rows]))
         with self._database.begin() as connection:
             now = {row.slug: LedgerRow(*row) for row in connection.execute(query)}
         return [row for row in rows if now.get(row.slug) == row]
@@ -74,6 +76,7 @@ class LedgerCopyRepository:
                 "slug": row.slug,
                 "document_hash": row.document_hash,
                 "passages": row.passages,
+                "pictures_hash": row.pictures_hash,
             }
             for row in rows
         ]
@@ -87,7 +90,7 @@ class LedgerCopyRepository:
         """How many titles have changed, come or been excluded since the collection was last written."""
         statement = text(f"""
             SELECT count(*) FROM titles t
-            LEFT JOIN embedding_ledger l ON l.collection = :collection AND l.slug = t.slug WHERE {_STALE}
+            LEFT JOIN embedding_ledger l ON l.collection = :collection AND l.slug = t.slug WHERE {STALE}
         """)  # noqa: S608 - a constant
         with self._database.begin() as connection:
             count: int = connection.execute(statement, {"collection": collection}).scalar_one()
@@ -125,8 +128,9 @@ class LedgerCopyRepository:
     def save(self, snapshot_id: uuid.UUID, collection: str) -> None:
         """Keep the collection's ledger beside a snapshot that is about to be taken."""
         statement = text("""
-            INSERT INTO snapshot_ledger (snapshot_id, slug, document_hash, passages, written_at)
-            SELECT :id, slug, document_hash, passages, written_at FROM embedding_ledger WHERE collection = :collection
+            INSERT INTO snapshot_ledger (snapshot_id, slug, document_hash, passages, pictures_hash, written_at)
+            SELECT :id, slug, document_hash, passages, pictures_hash, written_at
+            FROM embedding_ledger WHERE collection = :collection
             ON CONFLICT DO NOTHING
         """)
         with self._database.begin() as connection:
@@ -147,8 +151,9 @@ class LedgerCopyRepository:
     def restore(self, connection: Connection, snapshot_id: uuid.UUID, collection: str) -> int:
         """Give the collection the ledger of a snapshot; returns how many titles it lists."""
         statement = text("""
-            INSERT INTO embedding_ledger (collection, slug, document_hash, passages)
-            SELECT :collection, slug, document_hash, passages FROM snapshot_ledger WHERE snapshot_id = :id
+            INSERT INTO embedding_ledger (collection, slug, document_hash, passages, pictures_hash)
+            SELECT :collection, slug, document_hash, passages, pictures_hash
+            FROM snapshot_ledger WHERE snapshot_id = :id
             ON CONFLICT DO NOTHING
         """)
         connection.execute(statement, {"id": snapshot_id, "collection": collection})

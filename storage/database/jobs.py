@@ -11,10 +11,14 @@ from sqlalchemy import Connection, Row, delete, false, func, insert, or_, select
 
 from core.errors import ConflictError, NotFoundError
 from storage.database.models import JobState, RowState, Stage, dead_letters, jobs, stage_rows
+from storage.database.picture_rows import count_done_since_in, count_rows_in, revive_rows_in
 from storage.database.session import Database
 
 RATE_WINDOW_S = 30
 IMPORT_STAGE = "import"
+# Pictures that are embedded: counted from picture_rows.
+PICTURES_STAGE = "pictures"
+_OPEN_ROWS = (RowState.PENDING, RowState.LEASED, RowState.FAILED)
 _CLOSED = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 
 
@@ -43,7 +47,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobProgress:
-    """Counts by stage and state, titles a second over the last half minute, and seconds left (None: unknown)."""
+    """Counts by stage and state, titles (or pictures) a second over the last half minute, and seconds left.
+
+    `seconds_left` is None while it is unknown.
+    """
 
     stages: dict[str, dict[str, int]]
     titles_per_s: float
@@ -53,8 +60,7 @@ class JobProgress:
     @property
     def open_rows(self) -> int:
         """Rows on which work is still to be done."""
-        open_states = (RowState.PENDING, RowState.LEASED, RowState.FAILED)
-        return sum(counts.get(state, 0) for counts in self.stages.values() for state in open_states)
+        return sum(counts.get(state, 0) for counts in self.stages.values() for state in _OPEN_ROWS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +192,19 @@ class JobRepository:
 
     def close(self, job_id: uuid.UUID, state: JobState, *, message: str | None = None) -> bool:
         """End a job; False if it had ended before."""
+        with self._database.begin() as connection:
+            return self.close_in(connection, job_id, state, message=message)
+
+    def close_in(
+        self, connection: Connection, job_id: uuid.UUID, state: JobState, *, message: str | None = None
+    ) -> bool:
+        """As `close`, within the transaction that makes the job that follows."""
         statement = (
             update(jobs)
             .where(jobs.c.id == job_id, jobs.c.state.not_in(_CLOSED))
             .values(state=state, message=message, finished_at=func.now())
         )
-        with self._database.begin() as connection:
-            return connection.execute(statement).rowcount > 0
+        return connection.execute(statement).rowcount > 0
 
     def cancel(self, job_id: uuid.UUID) -> Job:
         """Cancel an open job; what is leased right now finishes. Raises ConflictError if it has ended."""
@@ -216,6 +228,7 @@ class JobRepository:
                 .where(stage_rows.c.job_id == job_id, not_done)
                 .values(state=RowState.PENDING, attempts=0, leased_until=None, lease_owner=None, updated_at=func.now())
             ).rowcount
+            revived += revive_rows_in(connection, job_id)
             connection.execute(
                 update(dead_letters)
                 .where(dead_letters.c.job_id == job_id, dead_letters.c.slug.is_not(None))
@@ -230,7 +243,7 @@ class JobRepository:
         return revived
 
     def get_progress(self, job: Job) -> JobProgress:
-        """Counts by stage with rate and time left. `import` is counted in records, the rest in titles."""
+        """Counts by stage with rate and time left. `import` counts records, `pictures` pictures, the rest titles."""
         counts_query = (
             select(stage_rows.c.stage, stage_rows.c.state, func.count().label("rows"))
             .where(stage_rows.c.job_id == job.id)
@@ -247,6 +260,9 @@ class JobRepository:
             for row in connection.execute(counts_query):
                 stages.setdefault(row.stage, {})[row.state] = row.rows
             done_recently, _ = connection.execute(recent_query).one()
+            if pictures := count_rows_in(connection, job.id):
+                stages[PICTURES_STAGE] = pictures
+                done_recently += count_done_since_in(connection, job.id, window_s=RATE_WINDOW_S)
             dead = connection.execute(
                 select(func.count())
                 .select_from(dead_letters)
@@ -308,7 +324,7 @@ def _build_progress(job: Job, stages: dict[str, dict[str, int]], *, done_recentl
     if job.started_at is not None and job.heartbeat_at is not None and not job.is_closed:
         age_s = max((datetime.now(job.started_at.tzinfo) - job.started_at).total_seconds(), 1.0)
         rate = done_recently / min(age_s, RATE_WINDOW_S)
-    index = stages.get(Stage.INDEX, {})
-    left = sum(index.get(state, 0) for state in (RowState.PENDING, RowState.LEASED, RowState.FAILED))
+    work = (stages.get(Stage.INDEX, {}), stages.get(PICTURES_STAGE, {}))
+    left = sum(counts.get(state, 0) for counts in work for state in _OPEN_ROWS)
     seconds_left = 0.0 if left == 0 else (left / rate if rate > 0 else None)
     return JobProgress(stages=stages, titles_per_s=round(rate, 2), seconds_left=seconds_left, dead_letters=dead)

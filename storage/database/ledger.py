@@ -19,11 +19,15 @@ from storage.database.session import Database
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """A title's point: the document's hash and, for each vector, a hash over its passage and recipe."""
+    """A title's point: the document's hash and, for each vector, a hash over its passage (or pictures) and recipe.
+
+    `pictures_hash` is the one that the title had when its picture vectors were made.
+    """
 
     slug: str
     document_hash: str
     passages: dict[str, str]
+    pictures_hash: str = ""
 
 
 class LedgerRepository:
@@ -34,8 +38,9 @@ class LedgerRepository:
 
     def load(self, collection: str, slugs: Sequence[str]) -> dict[str, LedgerEntry]:
         """The entries of these titles in this collection."""
-        query = select(embedding_ledger.c.slug, embedding_ledger.c.document_hash, embedding_ledger.c.passages).where(
-            embedding_ledger.c.collection == collection, embedding_ledger.c.slug.in_(list(slugs))
+        ledger = embedding_ledger.c
+        query = select(ledger.slug, ledger.document_hash, ledger.passages, ledger.pictures_hash).where(
+            ledger.collection == collection, ledger.slug.in_(list(slugs))
         )
         with self._database.begin() as connection:
             return {row.slug: LedgerEntry(*row) for row in connection.execute(query)}
@@ -61,6 +66,7 @@ class LedgerRepository:
                     set_={
                         "document_hash": statement.excluded.document_hash,
                         "passages": statement.excluded.passages,
+                        "pictures_hash": statement.excluded.pictures_hash,
                         "written_at": func.now(),
                     },
                 ),
@@ -70,6 +76,7 @@ class LedgerRepository:
                         "slug": entry.slug,
                         "document_hash": entry.document_hash,
                         "passages": entry.passages,
+                        "pictures_hash": entry.pictures_hash,
                     }
                     for entry in fresh
                 ],

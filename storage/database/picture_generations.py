@@ -92,9 +92,7 @@ class PictureGenerationRepository:
             known = {one.collection: one for one in self.list_in(connection, alias)}
             if collection in known and known[collection].is_in_use:
                 return known[collection], False
-            connection.execute(
-                insert(model_versions).on_conflict_do_nothing(), [build_version_values("image", recipe)]
-            )
+            connection.execute(insert(model_versions).on_conflict_do_nothing(), [build_version_values("image", recipe)])
             statement = insert(picture_generations).values(
                 collection=collection,
                 alias=alias,

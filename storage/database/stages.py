@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, insert, select, text, update
 
+from storage.database.copying import STALE
 from storage.database.models import RowState, Stage, dead_letters, stage_rows
 from storage.database.session import Database
 
@@ -43,21 +44,37 @@ class StageRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def enqueue_stale(self, job_id: uuid.UUID, collection: str, *, slugs: Sequence[str] | None = None) -> int:
+    def enqueue_stale(
+        self,
+        job_id: uuid.UUID,
+        collection: str,
+        *,
+        slugs: Sequence[str] | None = None,
+        only_pictures: bool = False,
+    ) -> int:
         """Give the job a row for each title whose point is not up to date; returns how many titles.
 
         Stale: never written to this collection, changed since, or excluded while its point is still there.
+        `only_pictures`: of those that are written, the ones whose pictures have changed.
         A row that is done is opened again if its title is stale: the job has moved to another collection, or the
         title has changed. `enrich` and `download` have nothing to do yet and are recorded as skipped. Idempotent.
         """
         with self._database.begin() as connection:
-            return self.enqueue_stale_in(connection, job_id, collection, slugs=slugs)
+            return self.enqueue_stale_in(connection, job_id, collection, slugs=slugs, only_pictures=only_pictures)
 
     def enqueue_stale_in(
-        self, connection: Connection, job_id: uuid.UUID, collection: str, *, slugs: Sequence[str] | None = None
+        self,
+        connection: Connection,
+        job_id: uuid.UUID,
+        collection: str,
+        *,
+        slugs: Sequence[str] | None = None,
+        only_pictures: bool = False,
     ) -> int:
         """As `enqueue_stale`, within the caller's transaction."""
         wanted = "AND t.slug = ANY(:slugs)" if slugs is not None else ""
+        if only_pictures:
+            wanted += " AND l.pictures_hash <> t.pictures_hash"
         statement = text(f"""
             INSERT INTO stage_rows (job_id, stage, slug, state)
             SELECT :job_id, s.stage, t.slug, s.state
@@ -65,11 +82,10 @@ class StageRepository:
             LEFT JOIN embedding_ledger l ON l.collection = :collection AND l.slug = t.slug
             CROSS JOIN (VALUES ('enrich', 'skipped'), ('download', 'skipped'),
                                ('embed', 'pending'), ('index', 'pending')) AS s(stage, state)
-            WHERE ((NOT t.excluded AND (l.slug IS NULL OR l.document_hash <> t.content_hash))
-                   OR (t.excluded AND l.slug IS NOT NULL)) {wanted}
+            WHERE {STALE} {wanted}
             ON CONFLICT (job_id, stage, slug) DO UPDATE SET state = 'pending', attempts = 0, updated_at = now()
                 WHERE stage_rows.state = 'done'
-        """)  # noqa: S608 - `wanted` is one of two literals
+        """)  # noqa: S608 - literals
         parameters: dict[str, object] = {"job_id": job_id, "collection": collection}
         if slugs is not None:
             parameters["slugs"] = list(slugs)

@@ -19,13 +19,17 @@ _SLUG_LOCK = 7_214_032
 
 @dataclass(frozen=True, slots=True)
 class StoredTitle:
-    """One title as stored. `document` has the shape of core.document.AnimeDocument.to_json."""
+    """One title as stored. `document` has the shape of core.document.AnimeDocument.to_json.
+
+    `pictures_hash` changes with its pictures in the pictures collection; only the ledger of pictures writes it.
+    """
 
     slug: str
     document: dict[str, Any]
     content_hash: str
     adult: bool
     excluded: bool
+    pictures_hash: str = ""
 
 
 class TitleRepository:
@@ -70,7 +74,12 @@ class TitleRepository:
     def load_in(self, connection: Connection, slugs: Sequence[str]) -> dict[str, StoredTitle]:
         """As `load`, within the caller's transaction."""
         query = select(
-            titles.c.slug, titles.c.document, titles.c.content_hash, titles.c.adult, titles.c.excluded
+            titles.c.slug,
+            titles.c.document,
+            titles.c.content_hash,
+            titles.c.adult,
+            titles.c.excluded,
+            titles.c.pictures_hash,
         ).where(titles.c.slug.in_(list(slugs)))
         return {row.slug: StoredTitle(*row) for row in connection.execute(query)}
 
