@@ -55,6 +55,8 @@ class Event(StrEnum):
     KEYS_NOT_REFRESHED = "keys_not_refreshed"
     REQUEST_FAILED = "request_failed"
     CIRCUIT_OPENED = "circuit_opened"
+    DOWNLOAD_FAILED = "download_failed"
+    DOWNLOADS_FETCHED = "downloads_fetched"
     DEPENDENCY_UNAVAILABLE = "dependency_unavailable"
 
 
