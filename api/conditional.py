@@ -32,7 +32,7 @@ def answer_conditionally(
     is_known = _holds(request.if_none_match, tag)
     response = Response(status=304) if is_known else Response(body, content_type=content_type)
     response.set_etag(tag, weak=etag_of is not None)
-    control = f"{_choose_audience()}, max-age={max_age_s}"
+    control = f"{choose_audience()}, max-age={max_age_s}"
     response.headers["Cache-Control"] = f"{control}, stale-while-revalidate={stale_s}" if stale_s else control
     response.vary.add("Accept-Encoding")
     return response
@@ -43,5 +43,6 @@ def _holds(tags: ETags, tag: str) -> bool:
     return any(tags.contains_weak(f"{tag}{suffix}") for suffix in TAG_SUFFIXES)
 
 
-def _choose_audience() -> str:
+def choose_audience() -> str:
+    """`private` if the request says who asks, so that no shared cache keeps the answer; else `public`."""
     return "private" if any(name in request.headers for name in _SECRET_HEADERS) else "public"

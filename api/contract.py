@@ -21,6 +21,7 @@ from pydantic.json_schema import models_json_schema
 import api.schemas
 from api.guard.contract import describe_guard
 from api.http import REQUEST_ID_HEADER
+from api.picture_forms import FILE_FIELD, MARK
 from api.problems import PROBLEM_TYPE
 from api.schemas.base import Problem
 from api.schemas.searching import StreamLine
@@ -32,6 +33,7 @@ _PROBLEM = {PROBLEM_TYPE: {"schema": {"$ref": f"{_REFERENCE}{Problem.__name__}"}
 STREAMED = (("/api/v1/search", "post"), ("/api/v1/similarity/batch", "post"))
 # Routes that answer 304 to callers who have the answer already.
 CONDITIONAL = (
+    "/api/v1/media/{sha256}",
     "/api/v1/search/by-id/{id}",
     "/api/v1/similarity/anime/{id}",
     "/api/v1/similarity/vector/{id}",
@@ -64,6 +66,12 @@ _MEANINGS = {
     "429": "More requests than the key or the address may make; Retry-After says when to come back",
     "503": "A server that is needed is away (`dependency` names it), or too many callers wait already",
 }
+# What these mean where the body holds a picture.
+_PICTURE_MEANINGS = {
+    "413": "The picture is above PICTURE_MAX_BYTES, or the body above what that needs",
+    "415": "The body is neither JSON nor a form, or the picture is of no format that is taken",
+}
+_FILE: dict[str, Any] = {"type": "string", "format": "binary", "description": "The picture as a file: JPEG, PNG, WebP."}
 _WAITING = ("429", "503")
 # Who sent no key that is good has no limit to be told of; what the web server refuses nobody has counted.
 _KEYLESS = ("401", "414")
@@ -81,14 +89,19 @@ def build_document(app: OpenAPI, *, is_open: bool) -> dict[str, Any]:
     """The document of all routes that are registered by now. `is_open`: callers without a key are served too."""
     document = describe_guard(app.api_doc, is_open=is_open)
     names = _name_operations(app)
+    # Models that the collector has not seen.
+    more = [StreamLine.__name__]
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             operation["operationId"] = names[path, method]
             if path in CONDITIONAL:
                 _add_conditional(operation["responses"])
-            _finish_operation(operation, has_stream=(path, method) in STREAMED)
+            if name := operation.pop(MARK, None):
+                operation["requestBody"] = _build_picture_body(name)
+                more.append(name)
+            _finish_operation(operation, has_stream=(path, method) in STREAMED, has_picture=name is not None)
     components = document["components"]
-    components["schemas"] = build_schemas([*components["schemas"], StreamLine.__name__])
+    components["schemas"] = build_schemas([*components["schemas"], *more])
     components["headers"] = copy.deepcopy(_HEADERS)
     return document
 
@@ -124,7 +137,24 @@ def _name_operations(app: OpenAPI) -> dict[tuple[str, str], str]:
     return names
 
 
-def _finish_operation(operation: dict[str, Any], *, has_stream: bool) -> None:
+def _build_picture_body(name: str) -> dict[str, Any]:
+    """A body as JSON, or as a form with the picture's file in the place of its base64."""
+    form = _find_model(name).model_json_schema(ref_template=f"{_REFERENCE}{{model}}")
+    form = {key: value for key, value in form.items() if key not in ("$defs", "examples", "title")}
+    form["properties"] = {FILE_FIELD: _FILE, **form["properties"]}
+    content = {"application/json": {"schema": {"$ref": f"{_REFERENCE}{name}"}}, "multipart/form-data": {"schema": form}}
+    return {"required": True, "content": content}
+
+
+def _find_model(name: str) -> type[BaseModel]:
+    """Raises UnknownSchemaError."""
+    found = next((model for model in _find_models() if model.__name__ == name), None)
+    if found is None:
+        raise UnknownSchemaError(f"no model of api.schemas is called {name}")
+    return found
+
+
+def _finish_operation(operation: dict[str, Any], *, has_stream: bool, has_picture: bool) -> None:
     responses = operation["responses"]
     parameters = operation.get("parameters", [])
     if not parameters and "requestBody" not in operation:
@@ -141,6 +171,9 @@ def _finish_operation(operation: dict[str, Any], *, has_stream: bool) -> None:
         parameter["schema"] = _drop_null(parameter["schema"])
     for status, response in responses.items():
         _finish_response(response, status, is_guarded="security" in operation)
+    if has_picture:
+        for status, meaning in _PICTURE_MEANINGS.items():
+            responses[status]["description"] = meaning
     if has_stream:
         responses["200"]["content"][STREAM_TYPE] = {"schema": {"$ref": f"{_REFERENCE}{StreamLine.__name__}"}}
     operation["responses"] = dict(sorted(responses.items()))

@@ -43,7 +43,8 @@ PICTURE_COST = 5
 URL_MAX_CHARS = 2_000
 # What a caller waits for somebody else's server.
 _FETCH_S = 8.0
-_FETCHES = 16
+# At once, in this process.
+FETCHES = 16
 _FETCH_WAIT_S = 1.0
 # No encoder looks at more: the shorter side of a picture that is sent to the worker, in pixels, and its bytes.
 QUERY_SIDE = 640
@@ -103,7 +104,7 @@ class PictureReader:
         self._timeout_s = min(_FETCH_S, settings.download_timeout_s)
         self._fetcher = fetcher
         self._gate = gate
-        self._fetches = threading.BoundedSemaphore(_FETCHES)
+        self._fetches = threading.BoundedSemaphore(FETCHES)
 
     def read(self, source: PictureSource, *, formats: frozenset[str] = QUERY_FORMATS) -> GivenPicture:
         """The picture, checked by its header. Raises InvalidInputError and its kinds for all that can be wrong."""

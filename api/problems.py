@@ -16,6 +16,7 @@ from flask import Flask, Response
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
+from api.picture_errors import find_picture_problem
 from core.errors import (
     ConflictError,
     DependencyUnavailableError,
@@ -131,7 +132,9 @@ def _answer_service_error(error: ServiceError) -> Response:
     if found is None:
         return _answer_unexpected_error(error)
     status, title = found
-    response = build_problem(status, code=error.code, title=title, detail=show_detail(error), extra=_describe(error))
+    response = build_problem(
+        status, code=_get_code(error), title=title, detail=show_detail(error), extra=_describe(error)
+    )
     if isinstance(error, UnauthorizedError):
         response.headers["WWW-Authenticate"] = _CHALLENGE
     if isinstance(error, TransientError):
@@ -149,12 +152,22 @@ def build_error_document(error: Exception) -> dict[str, Any]:
         return _build_document(500, code="internal", title="Internal error", detail=_INTERNAL, extra={})
     status, title = found
     _log.warning(Event.REQUEST_FAILED, status=status, reason=str(error))
-    return _build_document(status, code=error.code, title=title, detail=show_detail(error), extra=_describe(error))
+    return _build_document(
+        status, code=_get_code(error), title=title, detail=show_detail(error), extra=_describe(error)
+    )
+
+
+def _get_code(error: ServiceError) -> str:
+    """The short name of the problem's type: pictures have one for each thing that can be wrong with them."""
+    found = find_picture_problem(error) if isinstance(error, InvalidInputError) else None
+    return error.code if found is None else found[1]
 
 
 def _find_status(error: ServiceError) -> tuple[int, str] | None:
     if isinstance(error, MalformedBodyError):
         return 400, _STATUS[0][2]
+    if isinstance(error, InvalidInputError) and (found := find_picture_problem(error)):
+        return found[0], _STATUS[0][2]
     return next(((status, title) for kind, status, title in _STATUS if isinstance(error, kind)), None)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from api.administration import Administration, build_administration
 from api.guard.guard import Guard
 from api.health import Check, HealthChecker
+from api.picture_services import PictureServices, build_picture_services
 from api.upkeep import build_chores
 from core.errors import DependencyUnavailableError
 from core.settings import Settings
@@ -64,6 +65,7 @@ class ApiServices:
     search: SearchService
     names: NameIndexKeeper
     live: LiveIndexReader
+    pictures: PictureServices
     jobs: JobRepository
     titles: TitleRepository
     store: VectorStore
@@ -86,6 +88,7 @@ class ApiServices:
         self.search.close()
         self.names.close()
         self.admin.close()
+        self.pictures.close()
         self.health.close()
         self.store.close()
         for database in self.databases:
@@ -133,6 +136,7 @@ def build_services(settings: Settings, *, encoder: QueryEncoder | None = None) -
         search=search,
         names=names,
         live=live,
+        pictures=build_picture_services(settings, lookups),
         jobs=JobRepository(jobs),
         titles=titles,
         store=store,

@@ -17,6 +17,8 @@ from storage.media import build_media_store
 from storage.media_upkeep import CleanReport, Found, MediaReport, MediaUpkeep
 
 _GRACE_H = 24.0
+# Enough of the names to look into.
+_NAMED = 20
 _grace = click.option(
     "--older-than",
     "hours",
@@ -36,12 +38,16 @@ def media_command() -> None:
 
 @media_command.command()
 @click.option("--verify", is_flag=True, help="Read every picture and compare its SHA-256.")
+@click.option("--repair", is_flag=True, help="Let the next download fetch what is missing or damaged again.")
 @_grace
 @_json
-def check(*, verify: bool, hours: float, as_json: bool) -> int:
+def check(*, verify: bool, repair: bool, hours: float, as_json: bool) -> int:
     """Compare the store with the database. Exit code 1 if a picture is missing or damaged."""
-    report = _build_upkeep().check(before=_get_moment(hours), verify=verify)
+    upkeep = _build_upkeep()
+    report = upkeep.check(before=_get_moment(hours), verify=verify)
     click.echo(orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2) if as_json else _show_check(report, hours))
+    if repair:
+        click.echo(f"{upkeep.repair(report)} addresses will be fetched again by `avs download`", err=as_json)
     return Exit.OK if report.is_whole else Exit.FAILED
 
 
@@ -68,7 +74,7 @@ def _get_moment(hours: float) -> datetime:
 
 def _show_check(report: MediaReport, hours: float) -> str:
     lines = [
-        f"{report.rows.count} pictures, {_show_bytes(report.rows.bytes)}",
+        f"{report.rows} pictures, {_show_bytes(report.bytes)}",
         _show_found("missing", report.missing),
         _show_found("damaged", report.damaged),
         _show_found("without a row", report.orphans),
@@ -92,8 +98,8 @@ def _show_clean(report: CleanReport, dry_run: bool) -> str:
 
 
 def _show_found(what: str, found: Found) -> str:
-    names = "".join(f"\n  {sha256}" for sha256 in found.first)
-    more = found.count - len(found.first)
+    names = "".join(f"\n  {sha256}" for sha256 in found.names[:_NAMED])
+    more = found.count - min(found.count, _NAMED)
     return f"{found.count} {what}{names}" + (f"\n  and {more} more" if more else "")
 
 

@@ -12,25 +12,25 @@ from core.log import Event, Log
 from storage.database.media import MediaRepository
 from storage.media.store import MediaStore, StoredMedia
 
-# Enough of them to look into; their number is what counts.
-_NAMED_MAX = 20
+# More than these are not repaired in one go: a store that has lost so much is restored from a copy.
+_NAMED_MAX = 100_000
 _log = Log("media")
 
 
 @dataclass
 class Found:
-    """How many contents, how many bytes, and the first of their names."""
+    """How many contents, how many bytes, and their names: the first hundred thousand."""
 
     count: int = 0
     bytes: int = 0
-    first: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
 
     def add(self, sha256: str, size: int) -> None:
         """Count one."""
         self.count += 1
         self.bytes += size
-        if len(self.first) < _NAMED_MAX:
-            self.first.append(sha256)
+        if len(self.names) < _NAMED_MAX:
+            self.names.append(sha256)
 
 
 @dataclass
@@ -40,7 +40,8 @@ class MediaReport:
     `rows` without `missing` and `damaged` are well; `orphans` have no row, `unused` rows no picture.
     """
 
-    rows: Found = field(default_factory=Found)
+    rows: int = 0
+    bytes: int = 0
     missing: Found = field(default_factory=Found)
     damaged: Found = field(default_factory=Found)
     orphans: Found = field(default_factory=Found)
@@ -77,7 +78,8 @@ class MediaUpkeep:
             if row_bytes is None:
                 report.orphans.add(sha256, stored.size if stored else 0)
                 continue
-            report.rows.add(sha256, row_bytes)
+            report.rows += 1
+            report.bytes += row_bytes
             # A download in these very moments has its row after its file: look again before it is called missing.
             if stored is None and not self._store.exists(sha256):
                 report.missing.add(sha256, row_bytes)
@@ -85,6 +87,16 @@ class MediaUpkeep:
                 report.damaged.add(sha256, row_bytes)
         report.stray_variants = sum(1 for _ in self._list_stray_variants())
         return report
+
+    def repair(self, report: MediaReport) -> int:
+        """Let what a check found missing or damaged be fetched again by the next download; returns how many are.
+
+        Damaged contents are deleted first, so that the right ones take their place. What was uploaded, and so has no
+        address, has to be uploaded again.
+        """
+        for sha256 in report.damaged.names:
+            self._store.delete(sha256)
+        return self._media.want_again([*report.missing.names, *report.damaged.names])
 
     def clean(self, *, before: datetime, dry_run: bool = False) -> CleanReport:
         """Remove what was orphaned, or begun and not finished, before that moment.
@@ -98,19 +110,22 @@ class MediaUpkeep:
         )
         for sha256, row_bytes, stored in self._walk():
             is_old = row_bytes is None and stored is not None and stored.modified < before
-            if is_old and stored is not None and (dry_run or self._remove_orphan(sha256)):
+            if is_old and stored is not None and (dry_run or self._remove_orphan(sha256, before)):
                 report.orphans.add(sha256, stored.size)
         for sha256 in self._list_stray_variants():
-            report.stray_variants += dry_run or self._remove_orphan(sha256)
+            report.stray_variants += dry_run or self._remove_orphan(sha256, before)
         report.half_written = self._store.clean(before=before, dry_run=dry_run)
         return report
 
-    def _remove_orphan(self, sha256: str) -> bool:
+    def _remove_orphan(self, sha256: str, before: datetime) -> bool:
         with self._media.hold_unknown(sha256) as is_unknown:
-            if is_unknown:
+            # Somebody may have put it again since it was listed, and be about to write its row.
+            found = self._store.find(sha256) if is_unknown else None
+            is_orphan = is_unknown and (found is None or found.modified < before)
+            if is_orphan:
                 self._store.delete(sha256)
                 _log.info(Event.MEDIA_REMOVED, sha256=sha256)
-        return is_unknown
+        return is_orphan
 
     def _is_sound(self, sha256: str) -> bool:
         try:

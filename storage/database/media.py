@@ -6,7 +6,7 @@ in this order, and looks again (`store.exists`) before his transaction ends: see
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,8 +14,9 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import insert
 
+from storage.database.downloads import DownloadRepository
 from storage.database.models import media_files
-from storage.database.pictures import MediaFile
+from storage.database.pictures import MediaFile, PictureRepository
 from storage.database.session import Database
 
 _PAGE = 5_000
@@ -35,6 +36,7 @@ class MediaRepository:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._downloads = DownloadRepository(database, PictureRepository(database))
 
     def add(self, connection: Connection, file: MediaFile) -> None:
         """The row of a content that was put into the store before; harmless if it is known.
@@ -88,6 +90,11 @@ class MediaRepository:
             if not deleted:
                 return forgotten
 
+    def want_again(self, sha256: Sequence[str]) -> int:
+        """These contents are lost: the next download fetches their addresses again; returns how many."""
+        with self._database.begin() as connection:
+            return self._downloads.want_again(connection, sha256)
+
     @contextmanager
     def hold_unknown(self, sha256: str) -> Iterator[bool]:
         """True if the content has no row; then nobody can give it one until this ends. False: it has one.
@@ -125,7 +132,7 @@ _HOLD_UNUSED = text(f"""
 """)  # noqa: S608 - a constant
 _FORGET_DOWNLOADS = text("""
     UPDATE downloads d SET sha256 = NULL, etag = NULL, last_modified = NULL, state = 'pending', attempts = 0,
-        due_at = now(), updated_at = now()
+        postponed = 0, due_at = now(), updated_at = now()
     WHERE d.sha256 = ANY(:held) AND d.state <> 'leased'
         AND NOT EXISTS (SELECT FROM pictures p WHERE p.sha256 = d.sha256)
 """)

@@ -32,8 +32,10 @@ class DiskMediaStore:
         """Store a content; see MediaStore."""
         check_content(sha256, data)
         path = self._get_path(sha256)
+        found = _describe(path)
         with _as_unavailable():
-            if _has_size(path, len(data)):
+            # A file that was cut short by a broken disk is written again.
+            if found is not None and found.size == len(data):
                 # Young again: whoever looks for old orphans must not take it before its row is written.
                 with suppress(FileNotFoundError):
                     os.utime(path)
@@ -55,6 +57,10 @@ class DiskMediaStore:
         with _as_unavailable():
             return path.is_file()
 
+    def find(self, sha256: str) -> StoredMedia | None:
+        """What is stored under this SHA-256, without its bytes."""
+        return _describe(self._get_path(sha256))
+
     def delete(self, sha256: str) -> None:
         """Delete the content and its variants, these first: what is left after a crash is found by `list`."""
         path, folder = self._get_path(sha256), self._get_folder(sha256)
@@ -68,9 +74,8 @@ class DiskMediaStore:
     def list(self) -> Iterator[StoredMedia]:
         """All contents, in the order of their SHA-256."""
         for path in _walk(self._root):
-            with _as_unavailable(), suppress(FileNotFoundError):
-                found = path.stat()
-                yield StoredMedia(path.name, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+            if (found := _describe(path)) is not None:
+                yield found
 
     def put_variant(self, sha256: str, name: str, data: bytes) -> None:
         """Store something made from a content."""
@@ -133,12 +138,11 @@ def _as_unavailable() -> Iterator[None]:
         raise DependencyUnavailableError("media", error.strerror or type(error).__name__) from error
 
 
-def _has_size(path: Path, size: int) -> bool:
-    """A file that was cut short by a broken disk is written again."""
-    try:
-        return path.stat().st_size == size
-    except FileNotFoundError:
-        return False
+def _describe(path: Path) -> StoredMedia | None:
+    with _as_unavailable(), suppress(FileNotFoundError):
+        found = path.stat()
+        return StoredMedia(path.name, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+    return None
 
 
 def _make_folder(folder: Path) -> None:

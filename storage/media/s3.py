@@ -75,14 +75,18 @@ class S3MediaStore:
 
     def exists(self, sha256: str) -> bool:
         """True if the content is there."""
+        return self.find(sha256) is not None
+
+    def find(self, sha256: str) -> StoredMedia | None:
+        """What is stored under this SHA-256, without its bytes."""
         with _as_unavailable():
             try:
-                self._client.head_object(Bucket=self._bucket, Key=f"{self._media}{check_sha256(sha256)}")
+                head = self._client.head_object(Bucket=self._bucket, Key=f"{self._media}{check_sha256(sha256)}")
             except ClientError as error:
                 if _is_absent(error):
-                    return False
+                    return None
                 raise
-        return True
+        return StoredMedia(sha256, head["ContentLength"], head["LastModified"])
 
     def delete(self, sha256: str) -> None:
         """Delete the content and its variants, these first."""

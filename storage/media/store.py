@@ -53,6 +53,10 @@ class MediaStore(Protocol):
         """True if the content is there."""
         ...
 
+    def find(self, sha256: str) -> StoredMedia | None:
+        """What is stored under this SHA-256, without its bytes."""
+        ...
+
     def delete(self, sha256: str) -> None:
         """Delete the content and its variants. Harmless when it is gone."""
         ...

@@ -1,0 +1,46 @@
+"""What the routes with pictures call: put together once, over one gate for all that is decoded in this process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from api.decode_gate import DecodeGate
+from api.media_shelf import MediaShelf
+from api.picture_input import FETCHES, PictureReader
+from core.settings import Settings
+from fetching import Fetcher, build_options
+from storage.database.media import MediaRepository
+from storage.database.session import Database
+from storage.media import MediaStore, build_media_store
+
+# Somebody waits: a host that does not answer at once is given up, and a few of its pictures at a time are enough.
+_CONNECT_S, _BY_HOST = 3.0, 4
+
+
+@dataclass(frozen=True)
+class PictureServices:
+    """The pictures of requests and of the media store."""
+
+    reader: PictureReader
+    shelf: MediaShelf
+    store: MediaStore
+    fetcher: Fetcher
+
+    def close(self) -> None:
+        """Close the connections to other people's hosts."""
+        self.fetcher.close()
+
+
+def build_picture_services(settings: Settings, lookups: Database) -> PictureServices:
+    """Connects to nothing, and makes no folder."""
+    gate, store = DecodeGate(), build_media_store(settings)
+    options = replace(
+        build_options(settings), connections=FETCHES, connections_by_host=_BY_HOST, connect_timeout_s=_CONNECT_S
+    )
+    fetcher = Fetcher(options)
+    return PictureServices(
+        reader=PictureReader(settings, fetcher=fetcher, gate=gate),
+        shelf=MediaShelf(settings, media=MediaRepository(lookups), store=store, gate=gate),
+        store=store,
+        fetcher=fetcher,
+    )
