@@ -78,10 +78,6 @@ class Downloader:
 
     def attempt(self, claim: DownloadClaim) -> DownloadOutcome:
         """How the attempt ended."""
-        if claim.attempts > _LOST_LEASES_PER_ATTEMPT * self._options.max_attempts:
-            return _end(claim)(
-                DownloadState.DEAD, reason=REASON_WORKER_LOST, detail="its worker vanished again and again"
-            )
         try:
             return self._try(claim)
         except FetchRefusedError as error:
@@ -89,7 +85,8 @@ class Downloader:
         except FetchFailedError as error:
             return self._judge(claim, error)
         except DependencyUnavailableError as error:
-            return _end(claim)(DownloadState.PENDING, reason=REASON_STORE_AWAY, detail=str(error))
+            reason, wait_s = REASON_STORE_AWAY, error.retry_after_s
+            return _end(claim)(DownloadState.PENDING, reason=reason, detail=str(error), wait_s=wait_s)
         except MemoryError:
             return self._fail(claim, REASON_MEMORY, detail="there was no memory for it")
         except Exception as error:
@@ -98,6 +95,10 @@ class Downloader:
             return self._fail(claim, REASON_UNEXPECTED, detail=f"{type(error).__name__}: {error}")
 
     def _try(self, claim: DownloadClaim) -> DownloadOutcome:
+        if claim.attempts > _LOST_LEASES_PER_ATTEMPT * self._options.max_attempts:
+            return _end(claim)(
+                DownloadState.DEAD, reason=REASON_WORKER_LOST, detail="its worker vanished again and again"
+            )
         has_picture = claim.sha256 is not None and self._store.exists(claim.sha256)
         answer = self._fetcher.fetch(
             claim.url,

@@ -7,17 +7,29 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Connection, text
 
+from core.errors import TransientError
 from storage.database.models import DownloadState
 from storage.database.pictures import MediaFile, PictureRepository
 from storage.database.session import Database
 
 STAGE = "download"
+_ENDS = (DownloadState.DONE, DownloadState.DEAD)
+
+
+class ContentLostError(TransientError):
+    """Contents (`lost`: their SHA-256) went from the media store after they had been put there."""
+
+    code = "content-lost"
+
+    def __init__(self, lost: frozenset[str]) -> None:
+        super().__init__(f"{len(lost)} contents are not in the media store any more")
+        self.lost = lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,38 +70,35 @@ class OutcomeRepository:
         self._database = database
         self._pictures = pictures
 
-    def record(self, outcomes: Sequence[DownloadOutcome], *, owner: str) -> int:
+    def record(self, outcomes: Sequence[DownloadOutcome], *, owner: str, is_stored: Callable[[str], bool]) -> int:
         """Record what this worker has done, all or nothing; returns how many outcomes counted.
 
         A picture that was stored counts whoever has the lease by now. Anything else counts only from the worker that
         still has it: otherwise others decide what becomes of the URL.
+        Raises ContentLostError, and records nothing, for contents that `is_stored` does not know.
         """
         rows = [one.to_row() for one in sorted(outcomes, key=lambda one: one.url_hash)]
         if not rows:
             return 0
+        contents = {one.content.sha256: one.content for one in outcomes if one.content is not None}
         with self._database.begin() as connection:
-            self._add_contents(connection, outcomes)
+            self.add_contents(connection, list(contents.values()))
+            # Their rows are held now, so nobody takes them for orphans any more: what is still there stays there.
+            if lost := frozenset(sha256 for sha256 in contents if not is_stored(sha256)):
+                raise ContentLostError(lost)
             applied = set(connection.execute(_RECORD, {"rows": _dump(rows), "owner": owner}).scalars())
-            ended = [
-                row
-                for row in rows
-                if row["url_hash"] in applied and row["state"] in (DownloadState.DONE, DownloadState.DEAD)
-            ]
-            contents = {row["url"]: row["sha256"] for row in ended if row["sha256"] is not None}
-            self._pictures.attach_contents(connection, contents)
+            ended = [row for row in rows if row["url_hash"] in applied and row["state"] in _ENDS]
+            shown = {row["url"]: row["sha256"] for row in ended if row["sha256"] is not None}
+            self._pictures.attach_contents(connection, shown)
             end_rows(connection, ended)
         return len(applied)
 
     def add_contents(self, connection: Connection, contents: Sequence[MediaFile]) -> None:
-        """Contents that are in the media store. Harmless for those that have their row."""
+        """Rows of contents that are in the media store, held until the transaction ends; harmless if they are there."""
         # By hash, so that two writers of the same contents never wait for each other.
         rows = [asdict(one) for one in sorted(contents, key=lambda one: one.sha256)]
         if rows:
             connection.execute(_ADD_CONTENTS, {"rows": _dump(rows)})
-
-    def _add_contents(self, connection: Connection, outcomes: Sequence[DownloadOutcome]) -> None:
-        unique = {one.content.sha256: one.content for one in outcomes if one.content is not None}
-        self.add_contents(connection, list(unique.values()))
 
 
 def end_rows(connection: Connection, rows: Sequence[Mapping[str, Any]], *, job_id: uuid.UUID | None = None) -> None:
@@ -129,7 +138,8 @@ _ADD_CONTENTS = text("""
     SELECT x.* FROM jsonb_to_recordset(CAST(:rows AS jsonb))
         AS x(sha256 text, bytes integer, media_type text, width integer, height integer, phash bigint, colour text)
     ORDER BY x.sha256
-    ON CONFLICT (sha256) DO NOTHING
+    -- An update although nothing changes: it holds a row that is there already, too (see storage.database.media).
+    ON CONFLICT (sha256) DO UPDATE SET bytes = excluded.bytes
 """)
 
 _RECORD = text("""

@@ -216,8 +216,13 @@ class DownloadRepository:
         with self._database.begin() as connection:
             return connection.execute(_POSTPONE, {"host": host, "wait_s": wait_s}).rowcount
 
+    def forgive_host(self, host: str) -> int:
+        """The host answers again: how often its URLs were put off is forgotten. Returns how many had been."""
+        with self._database.begin() as connection:
+            return connection.execute(_FORGIVE, {"host": host}).rowcount
+
     def get_wait(self, job_id: uuid.UUID, *, shard: Shard) -> float | None:
-        """Seconds until the next URL of the shard falls due (0: now); None if none is going to by itself.
+        """Seconds until the next URL of the shard falls due (0: now); None if none is going to, or the job has ended.
 
         What others have leased is theirs.
         """
@@ -292,16 +297,24 @@ _RENEW = text("""
 _POSTPONE = text("""
     UPDATE downloads d SET due_at = now() + make_interval(secs => :wait_s), postponed = d.postponed + 1
     FROM (SELECT url_hash FROM downloads WHERE host = :host AND state IN ('pending', 'failed')
-            AND due_at < now() + make_interval(secs => :wait_s)
+            -- Half of it: what was put off a moment ago is not put off twice.
+            AND due_at < now() + make_interval(secs => :wait_s / 2)
           ORDER BY url_hash FOR UPDATE SKIP LOCKED) waiting
     WHERE d.url_hash = waiting.url_hash
+""")
+
+_FORGIVE = text("""
+    UPDATE downloads d SET postponed = 0
+    FROM (SELECT url_hash FROM downloads WHERE host = :host AND postponed > 0
+          ORDER BY url_hash FOR UPDATE SKIP LOCKED) late
+    WHERE d.url_hash = late.url_hash
 """)
 
 _NEXT_DUE = text("""
     SELECT extract(epoch FROM min(d.due_at) - now())
     FROM job_downloads j JOIN downloads d ON d.url_hash = j.url_hash
     WHERE j.job_id = :job_id AND j.state = 'pending' AND j.url_hash >= :first AND j.url_hash < :end
-      AND d.state IN ('pending', 'failed')
+      AND d.state IN ('pending', 'failed') AND EXISTS (SELECT 1 FROM jobs WHERE id = :job_id AND state = 'running')
 """)
 
 _SHARDS = text(f"""

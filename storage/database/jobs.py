@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, false, func, insert, or_, select, update
 
 from core.errors import ConflictError, NotFoundError
+from storage.database.download_counts import DownloadProgress, count_downloads, revive_downloads
 from storage.database.models import JobState, RowState, Stage, dead_letters, jobs, stage_rows
 from storage.database.picture_rows import count_done_since_in, count_rows_in, revive_rows_in
 from storage.database.session import Database
@@ -49,13 +50,15 @@ class Job:
 class JobProgress:
     """Counts by stage and state, titles (or pictures) a second over the last half minute, and seconds left.
 
-    `seconds_left` is None while it is unknown.
+    `seconds_left` is None while it is unknown. `downloads` is what the URLs of a job of downloads have come to; they
+    are counted under the stage `download`, too.
     """
 
     stages: dict[str, dict[str, int]]
     titles_per_s: float
     seconds_left: float | None
     dead_letters: int
+    downloads: DownloadProgress | None = None
 
     @property
     def open_rows(self) -> int:
@@ -184,8 +187,8 @@ class JobRepository:
         total = {name: stored.get(name, 0) + counts.get(name, 0) for name in {*stored, *counts}}
         connection.execute(update(jobs).where(jobs.c.id == job_id).values(import_counts=total, heartbeat_at=func.now()))
 
-    def mark_enqueued(self, job_id: uuid.UUID, collection: str) -> None:
-        """All rows of the job for this collection are stored: from here on it ends by itself."""
+    def mark_enqueued(self, job_id: uuid.UUID, collection: str | None) -> None:
+        """All rows of the job (for this collection) are stored: from here on it ends by itself."""
         values = {"enqueued": True, "collection": collection, "heartbeat_at": func.now()}
         with self._database.begin() as connection:
             connection.execute(update(jobs).where(jobs.c.id == job_id).values(values))
@@ -229,6 +232,7 @@ class JobRepository:
                 .values(state=RowState.PENDING, attempts=0, leased_until=None, lease_owner=None, updated_at=func.now())
             ).rowcount
             revived += revive_rows_in(connection, job_id)
+            revived += revive_downloads(connection, job_id)
             connection.execute(
                 update(dead_letters)
                 .where(dead_letters.c.job_id == job_id, dead_letters.c.slug.is_not(None))
@@ -268,7 +272,9 @@ class JobRepository:
                 .select_from(dead_letters)
                 .where(dead_letters.c.job_id == job.id, dead_letters.c.resolved_at.is_(None))
             ).scalar_one()
-        return _build_progress(job, stages, done_recently=done_recently, dead=dead)
+            downloads = count_downloads(connection, job.id, window_s=_get_window_s(job))
+        progress = _build_progress(job, stages, done_recently=done_recently, dead=dead)
+        return progress if downloads is None else _add_downloads(progress, downloads)
 
     def list_dead_letters(
         self, job_id: uuid.UUID | None = None, *, limit: int = 100, offset: int = 0
@@ -319,11 +325,23 @@ def _to_job(row: Row[Any]) -> Job:
     )
 
 
+def _get_window_s(job: Job) -> float:
+    """How long the job has been at work, but no longer than rates look back."""
+    if job.started_at is None or job.is_closed:
+        return RATE_WINDOW_S
+    age_s = max((datetime.now(job.started_at.tzinfo) - job.started_at).total_seconds(), 1.0)
+    return min(age_s, RATE_WINDOW_S)
+
+
+def _add_downloads(progress: JobProgress, downloads: DownloadProgress) -> JobProgress:
+    stages = {**progress.stages, Stage.DOWNLOAD.value: downloads.states}
+    left = sum(downloads.states.get(state, 0) for state in (RowState.PENDING, RowState.LEASED, RowState.FAILED))
+    seconds_left = 0.0 if left == 0 else (left / downloads.per_s if downloads.per_s > 0 else None)
+    return replace(progress, stages=stages, seconds_left=seconds_left, downloads=downloads)
+
+
 def _build_progress(job: Job, stages: dict[str, dict[str, int]], *, done_recently: int, dead: int) -> JobProgress:
-    rate = done_recently / RATE_WINDOW_S
-    if job.started_at is not None and job.heartbeat_at is not None and not job.is_closed:
-        age_s = max((datetime.now(job.started_at.tzinfo) - job.started_at).total_seconds(), 1.0)
-        rate = done_recently / min(age_s, RATE_WINDOW_S)
+    rate = done_recently / _get_window_s(job)
     work = (stages.get(Stage.INDEX, {}), stages.get(PICTURES_STAGE, {}))
     left = sum(counts.get(state, 0) for counts in work for state in _OPEN_ROWS)
     seconds_left = 0.0 if left == 0 else (left / rate if rate > 0 else None)
