@@ -189,9 +189,13 @@ class JobRepository:
 
     def mark_enqueued(self, job_id: uuid.UUID, collection: str | None) -> None:
         """All rows of the job (for this collection) are stored: from here on it ends by itself."""
-        values = {"enqueued": True, "collection": collection, "heartbeat_at": func.now()}
         with self._database.begin() as connection:
-            connection.execute(update(jobs).where(jobs.c.id == job_id).values(values))
+            self.mark_enqueued_in(connection, job_id, collection)
+
+    def mark_enqueued_in(self, connection: Connection, job_id: uuid.UUID, collection: str | None) -> None:
+        """As `mark_enqueued`, within the transaction that stores the rows."""
+        values = {"enqueued": True, "collection": collection, "heartbeat_at": func.now()}
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(values))
 
     def close(self, job_id: uuid.UUID, state: JobState, *, message: str | None = None) -> bool:
         """End a job; False if it had ended before."""
