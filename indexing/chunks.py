@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from typing import TypeVar
 
 from core.identity import point_id
 from core.settings import Settings
@@ -12,6 +13,8 @@ from messaging.names import TASK_EMBED_CHUNK
 from storage.database.ledger import LedgerRepository
 from storage.database.stages import OpenRow, StageRepository
 from storage.vectors.store import VectorStore
+
+T = TypeVar("T")
 
 
 class ChunkSender:
@@ -36,13 +39,18 @@ def split_into_chunks(rows: Sequence[OpenRow], chunk_size: int) -> list[list[str
     A title that kills its worker (out of memory, say) leaves no error behind; halving the company it keeps finds
     it within a few attempts, before its neighbours have used up theirs.
     """
-    by_attempts: dict[int, list[str]] = {}
-    for row in rows:
-        by_attempts.setdefault(row.attempts, []).append(row.slug)
-    chunks: list[list[str]] = []
-    for attempts, slugs in sorted(by_attempts.items()):
+    return split_by_attempts([(row.slug, row.attempts) for row in rows], chunk_size)
+
+
+def split_by_attempts(rows: Sequence[tuple[T, int]], chunk_size: int) -> list[list[T]]:
+    """As `split_into_chunks`, for anything with a number of attempts."""
+    by_attempts: dict[int, list[T]] = {}
+    for one, attempts in rows:
+        by_attempts.setdefault(attempts, []).append(one)
+    chunks: list[list[T]] = []
+    for attempts, group in sorted(by_attempts.items()):
         size = max(1, chunk_size // 16**attempts)
-        chunks.extend(slugs[start : start + size] for start in range(0, len(slugs), size))
+        chunks.extend(group[start : start + size] for start in range(0, len(group), size))
     return chunks
 
 

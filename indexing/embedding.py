@@ -281,7 +281,7 @@ class _Run:
 
     job_id: uuid.UUID
     collection: str
-    leases: LeaseKeeper
+    leases: LeaseKeeper[str]
     report: ChunkReport
 
 

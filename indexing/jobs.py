@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from core.errors import InvalidInputError, PermanentError, TransientError
 from core.log import Event, Log
@@ -30,6 +30,8 @@ from storage.vectors.store import VectorStore
 
 KIND_INDEX = "index"
 KIND_IMPORT = "import"
+# An index job of this scope writes titles whose pictures have changed, and leaves others alone.
+SCOPE_PICTURES = "pictures"
 # An import that says nothing for so long has died with its process.
 _SILENT = timedelta(seconds=120)
 # Other kinds hold a lock while they work: started once too often, they do nothing.
@@ -45,6 +47,20 @@ class JobKind(Protocol):
 
     def finish(self, job: Job) -> bool:
         """Close the job if nothing is left to do; False while something is."""
+
+
+@runtime_checkable
+class RowsOfItsOwn(Protocol):
+    """A kind of job whose work is not counted in stage rows."""
+
+    def count_open(self, job: Job) -> int:
+        """How many rows of the job somebody has yet to work on."""
+
+    def resend(self, job: Job) -> int:
+        """Send hints again for rows that nobody works on; returns how many rows.
+
+        Only if no such hint waits in its queue: rows that wait there are not lost but next.
+        """
 
 
 class JobService:
@@ -119,7 +135,12 @@ class JobService:
         """Store a row for each stale title and send hints; returns how many titles."""
         job = self._jobs.get(job_id)
         target = self._generations.get_target(job.collection)
-        count = self._stages.enqueue_stale(job_id, target.collection, slugs=self._wanted_slugs(job))
+        count = self._stages.enqueue_stale(
+            job_id,
+            target.collection,
+            slugs=self._wanted_slugs(job),
+            only_pictures=job.params.get("scope") == SCOPE_PICTURES,
+        )
         self._jobs.mark_enqueued(job_id, target.collection)
         if self._stages.count_open(job_id) == 0:
             self.finish(job_id)
@@ -215,13 +236,21 @@ class JobService:
         for job in self._jobs.list_open():
             if not job.enqueued or job.state is JobState.PENDING:
                 self._restart(job)
-            elif not self._stages.count_open(job.id):
+            elif not self._count_open(job):
                 self._hints.send(TASK_FINISH_JOB, job_id=str(job.id))
+            elif isinstance(kind := self._kinds.get(job.kind), RowsOfItsOwn):
+                resent += kind.resend(job)
             elif queue_is_empty:
                 # With hints still in the queue, titles that wait are not lost but next.
                 resent += self._resend(job)
         self._tidy()
         return resent
+
+    def _count_open(self, job: Job) -> int:
+        kind = self._kinds.get(job.kind)
+        if isinstance(kind, RowsOfItsOwn):
+            return kind.count_open(job)
+        return self._stages.count_open(job.id)
 
     def _resend(self, job: Job) -> int:
         if not self._stages.list_claimable(job.id, limit=1):

@@ -23,14 +23,19 @@ def build_vectors_config(
         dimension = text_dimension if spec.source is VectorSource.TEXT else image_dimension
         if spec.priority is None or dimension is None:
             continue
-        config[spec.name] = models.VectorParams(
-            size=dimension,
-            distance=models.Distance.COSINE,
-            on_disk=True,
-            hnsw_config=_build_hnsw(settings, spec.priority),
-            quantization_config=_build_quantization(settings, spec.priority),
-        )
+        config[spec.name] = build_vector_params(settings, dimension=dimension, priority=spec.priority)
     return config
+
+
+def build_vector_params(settings: Settings, *, dimension: int, priority: Priority) -> models.VectorParams:
+    """One dense vector: cosine, originals on disk, graph and quantization by priority."""
+    return models.VectorParams(
+        size=dimension,
+        distance=models.Distance.COSINE,
+        on_disk=True,
+        hnsw_config=_build_hnsw(settings, priority),
+        quantization_config=_build_quantization(settings, priority),
+    )
 
 
 def build_sparse_config(settings: Settings, *, lexical_needs_idf: bool) -> dict[str, models.SparseVectorParams]:

@@ -5,7 +5,7 @@ Writes wait until they are durable (`wait=True`), since the ledger in Postgres i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
@@ -16,6 +16,7 @@ from qdrant_client.http.exceptions import ApiException, ResponseHandlingExceptio
 
 from core.errors import ConflictError, DependencyUnavailableError, PermanentError, ServiceError
 from core.settings import Settings
+from storage.vectors.pictures import PICTURE_INDEXES, build_picture_vectors_config
 from storage.vectors.schema import PAYLOAD_INDEXES, build_sparse_config, build_vectors_config
 
 # Points in one request: the embedded engine holds the interpreter lock for the length of an update.
@@ -78,16 +79,29 @@ class VectorStore:
 
         `lexical_needs_idf`: True for BM25, False for an encoder's own sparse weights.
         """
+        vectors = build_vectors_config(self._settings, text_dimension=text_dimension, image_dimension=image_dimension)
+        sparse = build_sparse_config(self._settings, lexical_needs_idf=lexical_needs_idf)
+        self._ensure_collection(name, vectors, sparse, indexes=PAYLOAD_INDEXES)
+
+    def create_pictures_collection(self, name: str, *, dimension: int) -> None:
+        """Create a collection of pictures with all its payload indexes; does nothing if it is there."""
+        vectors = build_picture_vectors_config(self._settings, dimension=dimension)
+        self._ensure_collection(name, vectors, {}, indexes=PICTURE_INDEXES)
+
+    def _ensure_collection(
+        self,
+        name: str,
+        vectors: dict[str, models.VectorParams],
+        sparse: dict[str, models.SparseVectorParams],
+        *,
+        indexes: Mapping[str, models.PayloadSchemaType],
+    ) -> None:
         if not self._call(lambda: self._client.collection_exists(name)):
-            vectors = build_vectors_config(
-                self._settings, text_dimension=text_dimension, image_dimension=image_dimension
-            )
-            sparse = build_sparse_config(self._settings, lexical_needs_idf=lexical_needs_idf)
             with suppress(AlreadyThereError):
                 self._call(lambda: self._create_collection(name, vectors, sparse))
         # Some may be missing after a crash between the two steps.
         present = self._call(lambda: self._client.get_collection(name)).payload_schema
-        for field, schema in PAYLOAD_INDEXES.items():
+        for field, schema in indexes.items():
             if field not in present:
                 self._create_payload_index(name, field, schema)
 
