@@ -50,7 +50,7 @@ class JobKind(Protocol):
 
 
 @runtime_checkable
-class RowsOfItsOwn(Protocol):
+class RowsOfItsOwn(JobKind, Protocol):
     """A kind of job whose work is not counted in stage rows."""
 
     def count_open(self, job: Job) -> int:
