@@ -13,7 +13,19 @@ from api.guard.hooks import register_guard
 from api.http import register_hooks
 from api.problems import refuse_invalid, register_error_handlers
 from api.repeat import RepeatLane
-from api.routes import admin, faceting, generations, jobs, media, pages, searching, similar, status, suggesting
+from api.routes import (
+    admin,
+    faceting,
+    generations,
+    indexing,
+    jobs,
+    media,
+    pages,
+    searching,
+    similar,
+    status,
+    suggesting,
+)
 from api.schemas.base import Problem
 from api.services import ApiServices
 
@@ -40,6 +52,7 @@ def create_app(services: ApiServices) -> OpenAPI:
     app.register_api(faceting.build_blueprint(services.facets))
     app.register_api(admin.build_blueprint(services))
     app.register_api(generations.build_blueprint(services))
+    app.register_api(indexing.build_blueprint(services))
     app.register_api(media.build_blueprint(services.pictures.shelf))
     app.register_api(suggesting.build_blueprint(services.names))
     app.register_api(status.build_blueprint(services))

@@ -18,14 +18,14 @@ def build_params(body: JobBody, *, import_root: Path | None) -> dict[str, Any]:
     if body.kind == "index":
         _refuse(body, "documents", "path")
         ids = list(dict.fromkeys(body.ids)) if body.ids else None
-        _check_texts(ids, "ids")
+        check_texts(ids, "ids")
         return {} if ids is None else {"ids": ids}
     _refuse(body, "ids")
     if (body.documents is None) == (body.path is None):
         raise InvalidInputError("documents", "an import takes either documents or a path")
     if body.path is not None:
         return {"path": _check_path(body.path, import_root)}
-    _check_texts(body.documents, "documents")
+    check_texts(body.documents, "documents")
     return {"documents": body.documents}
 
 
@@ -49,7 +49,7 @@ def _check_path(given: str, import_root: Path | None) -> str:
     return str(path.relative_to(root))
 
 
-def _check_texts(value: Any, where: str) -> None:
+def check_texts(value: Any, where: str) -> None:
     """Postgres keeps neither NUL nor lone surrogates, so one of them would fail the whole row."""
     for place, text, depth in _walk(value, where):
         if depth > _DEPTH_MAX:

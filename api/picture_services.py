@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from api.administration import Administration
 from api.decode_gate import DecodeGate
+from api.instant_index import InstantIndex
 from api.media_shelf import MediaShelf
 from api.picture_input import FETCHES, PictureReader
 from core.settings import Settings
 from fetching import Fetcher, build_options
+from messaging.hints import HintSender
 from storage.database.media import MediaRepository
 from storage.database.session import Database
 from storage.media import MediaStore, build_media_store
@@ -23,6 +26,7 @@ class PictureServices:
 
     reader: PictureReader
     shelf: MediaShelf
+    instant: InstantIndex
     store: MediaStore
     fetcher: Fetcher
 
@@ -31,15 +35,19 @@ class PictureServices:
         self.fetcher.close()
 
 
-def build_picture_services(settings: Settings, lookups: Database) -> PictureServices:
-    """Connects to nothing, and makes no folder."""
+def build_picture_services(
+    settings: Settings, lookups: Database, jobs: Database, *, hints: HintSender, admin: Administration
+) -> PictureServices:
+    """Connects to nothing, and makes no folder. `lookups` waits a short time for its answers, `jobs` longer."""
     gate, store = DecodeGate(), build_media_store(settings)
     options = replace(
         build_options(settings), connections=FETCHES, connections_by_host=_BY_HOST, connect_timeout_s=_CONNECT_S
     )
     fetcher = Fetcher(options)
+    reader = PictureReader(settings, fetcher=fetcher, gate=gate)
     return PictureServices(
-        reader=PictureReader(settings, fetcher=fetcher, gate=gate),
+        reader=reader,
+        instant=InstantIndex(settings, jobs, reader=reader, store=store, hints=hints, admin=admin),
         shelf=MediaShelf(settings, media=MediaRepository(lookups), store=store, gate=gate),
         store=store,
         fetcher=fetcher,

@@ -64,10 +64,13 @@ def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(Exception, _answer_unexpected_error)
 
 
-def refuse_invalid(error: ValidationError) -> Response:
-    """What pydantic found wrong, as a problem. The first fault is the headline, the others are listed."""
+def refuse_invalid(error: ValidationError, *, within: tuple[str, ...] = ()) -> Response:
+    """What pydantic found wrong, as a problem. The first fault is the headline, the others are listed.
+
+    `within`: where in the request the checked value stands.
+    """
     faults = [
-        {"field": show_path(fault["loc"]), "reason": fault["msg"].removeprefix("Value error, ")}
+        {"field": show_path((*within, *fault["loc"])), "reason": fault["msg"].removeprefix("Value error, ")}
         for fault in error.errors(include_url=False, include_input=False, include_context=False)
     ]
     first = faults[0]

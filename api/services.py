@@ -128,19 +128,20 @@ def build_services(settings: Settings, *, encoder: QueryEncoder | None = None) -
         finder=TitleFinder(titles, RelativesRepository(lookups)),
         understanding=Understander(names),
     )
+    hints, admin = HintSender(create_sender(settings)), build_administration(settings, jobs)
     return ApiServices(
         settings=settings,
         guard=Guard(settings, keys=KeyRepository(keys), limiter=RateLimiter(settings)),
-        admin=build_administration(settings, jobs),
+        admin=admin,
         facets=FacetService(live=live, store=store),
         search=search,
         names=names,
         live=live,
-        pictures=build_picture_services(settings, lookups),
+        pictures=build_picture_services(settings, lookups, jobs, hints=hints, admin=admin),
         jobs=JobRepository(jobs),
         titles=titles,
         store=store,
-        hints=HintSender(create_sender(settings)),
+        hints=hints,
         health=_build_health(settings, lookups, cache),
         databases=(lookups, jobs, keys, reading),
         chores=build_chores(
