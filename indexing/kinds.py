@@ -5,6 +5,8 @@ from __future__ import annotations
 from core.settings import Settings
 from indexing.chunks import ChunkSender
 from indexing.copying import GenerationCopier
+from indexing.downloads.building import build_download_jobs
+from indexing.downloads.jobs import KIND_DOWNLOAD
 from indexing.gate import Gate
 from indexing.generations import GenerationService
 from indexing.given import KIND_VECTORS, GivenVectorService
@@ -38,6 +40,7 @@ def build_job_kinds(
     chunks = ChunkSender(settings, StageRepository(database), hints)
     return {
         KIND_REINDEX: _build_reindexing(settings, database, store, switch=switch, chunks=chunks),
+        KIND_DOWNLOAD: build_download_jobs(settings, database, hints),
         KIND_VECTORS: _build_given(settings, database, store, chunks=chunks),
         **_build_snapshots(settings, database),
     }

@@ -14,6 +14,7 @@ TASK_EMBED_CHUNK: Final = "index.embed_chunk"
 TASK_ENCODE_PICTURES: Final = "query.encode_pictures"
 TASK_EMBED_PICTURES: Final = "pictures.embed_chunk"
 TASK_FETCH_DOWNLOADS: Final = "downloads.fetch"
+TASK_START_DOWNLOADS: Final = "downloads.start_missing"
 TASK_RUN_JOB: Final = "jobs.run"
 TASK_FINISH_JOB: Final = "jobs.finish"
 TASK_RECONCILE: Final = "jobs.reconcile"
@@ -25,6 +26,7 @@ ROUTES: Final[dict[str, str]] = {
     TASK_ENCODE_PICTURES: QUEUE_QUERY,
     TASK_EMBED_PICTURES: QUEUE_EMBED,
     TASK_FETCH_DOWNLOADS: QUEUE_NETWORK,
+    TASK_START_DOWNLOADS: QUEUE_DEFAULT,
     TASK_RUN_JOB: QUEUE_DEFAULT,
     TASK_FINISH_JOB: QUEUE_DEFAULT,
     TASK_RECONCILE: QUEUE_DEFAULT,

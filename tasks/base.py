@@ -6,6 +6,8 @@ from typing import Protocol, cast
 
 from celery import Task
 
+from indexing.downloads.jobs import DownloadJobs
+from indexing.downloads.service import DownloadService
 from indexing.embedding import EmbeddingService
 from indexing.jobs import JobService
 from inference.picture_queries import PictureQueryService
@@ -32,6 +34,14 @@ class Services(Protocol):
     @property
     def picture_queries(self) -> PictureQueryService:
         """Encodes query pictures; loads the picture encoder."""
+
+    @property
+    def downloads(self) -> DownloadService:
+        """Fetches pictures."""
+
+    @property
+    def download_jobs(self) -> DownloadJobs:
+        """Starts jobs of downloads."""
 
     @property
     def query_log(self) -> QueryLogRepository:

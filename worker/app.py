@@ -7,18 +7,20 @@ from celery import Celery
 from core.log import configure_logging
 from core.settings import Settings, get_settings
 from messaging.app import create_celery
-from messaging.names import TASK_PRUNE_QUERY_LOG, TASK_RECONCILE
+from messaging.names import TASK_PRUNE_QUERY_LOG, TASK_RECONCILE, TASK_START_DOWNLOADS
 from worker import lifecycle
 from worker.services import WorkerServices
 
 _PRUNE_EVERY_S = 3_600
+# Does nothing unless PICTURES_AUTO is set.
+_LOOK_EVERY_S = 600
 
 
 def build_app(settings: Settings) -> Celery:
     """An app that can work, not only send."""
     celery_app = create_celery(settings)
     celery_app.conf.update(
-        imports=("tasks.jobs", "tasks.queries", "tasks.query_log"),
+        imports=("tasks.downloads", "tasks.jobs", "tasks.queries", "tasks.query_log"),
         worker_log_format="%(levelname)s %(name)s %(message)s",
         beat_schedule={
             "reconcile": {
@@ -32,10 +34,15 @@ def build_app(settings: Settings) -> Celery:
                 "schedule": _PRUNE_EVERY_S,
                 "options": {"expires": _PRUNE_EVERY_S},
             },
+            "look for pictures": {
+                "task": TASK_START_DOWNLOADS,
+                "schedule": _LOOK_EVERY_S,
+                "options": {"expires": _LOOK_EVERY_S},
+            },
         },
     )
     celery_app.services = WorkerServices(settings, celery_app)
-    lifecycle.connect(settings)
+    lifecycle.connect(settings, celery_app.services)
     return celery_app
 
 

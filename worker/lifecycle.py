@@ -25,7 +25,7 @@ _BULK_NICENESS = 19
 _log = Log("worker")
 
 
-def connect(settings: Settings) -> None:
+def connect(settings: Settings, services: Any) -> None:
     """Register the signal handlers. They are kept alive by `weak=False`."""
     stopping = threading.Event()
 
@@ -38,12 +38,13 @@ def connect(settings: Settings) -> None:
         thread = threading.Thread(target=_beat, args=(settings, queues, stopping), name="heartbeat", daemon=True)
         thread.start()
 
-    def stop_heartbeat(**_: Any) -> None:
+    def stop(**_: Any) -> None:
         stopping.set()
+        services.stop()
 
     worker_init.connect(prepare, weak=False)
     worker_ready.connect(start_heartbeat, weak=False)
-    worker_shutting_down.connect(stop_heartbeat, weak=False)
+    worker_shutting_down.connect(stop, weak=False)
 
 
 def prepare_or_exit(services: Any, queues: Iterable[str]) -> None:

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 from celery import Celery
 
 from core.settings import Settings
+from indexing.downloads.building import build_download_jobs, build_download_service
+from indexing.downloads.jobs import DownloadJobs
+from indexing.downloads.service import DownloadService
 from indexing.generations import GenerationService
 from indexing.importing import Importer
 from indexing.jobs import JobService
@@ -89,7 +92,7 @@ class WorkerServices:
             generations=self._generations,
             store=self._store,
             models=Models(text, lexical, recipes),
-            owner=f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
+            owner=_build_owner(),
         )
 
     @cached_property
@@ -110,6 +113,21 @@ class WorkerServices:
 
         encoder = load_picture_encoder(self._settings, purpose="query")
         return PictureQueryService(encoder, max_pixels=self._settings.picture_max_pixels)
+
+    @cached_property
+    def downloads(self) -> DownloadService:
+        """Fetches pictures."""
+        return build_download_service(self._settings, self._database, owner=_build_owner())
+
+    @cached_property
+    def download_jobs(self) -> DownloadJobs:
+        """Starts jobs of downloads."""
+        return build_download_jobs(self._settings, self._database, self.hints)
+
+    def stop(self) -> None:
+        """The worker is to end: long tasks record what they have and return."""
+        if "downloads" in self.__dict__:
+            self.downloads.stop()
 
     @cached_property
     def query_log(self) -> QueryLogRepository:
@@ -137,3 +155,8 @@ class WorkerServices:
         return GenerationService(
             GenerationRepository(self._database), self._store, alias=self._settings.qdrant_collection_name
         )
+
+
+def _build_owner() -> str:
+    """Whose leases these are: another one in each process of each machine."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from urllib.parse import urlsplit
@@ -112,7 +112,7 @@ class DownloadRepository:
     # Wanting
 
     def enqueue(
-        self, job_id: uuid.UUID, urls: Iterator[str] | Sequence[str], *, shard: Shard, refresh_days: int | None = None
+        self, job_id: uuid.UUID, urls: Iterable[str], *, shard: Shard, refresh_days: int | None = None
     ) -> int:
         """Give the job a row for each URL of its shard; returns how many URLs were looked at. Idempotent.
 
