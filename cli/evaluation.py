@@ -1,30 +1,25 @@
-"""`avs eval`: how well the running stack searches, measured on gold sets. It reads only, and answers are not cached."""
+"""`avs eval`: how well the running stack searches, measured on gold sets. It reads only, and answers are not cached.
+
+The commands about pictures are in `cli.picture_evaluation`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import click
-import orjson
-import stamina
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from api.services import ApiServices, build_services
 from cli import evaluation_tables as tables
+from cli.evaluation_stack import DATA, JSON, SEED, WAIT_S, EvaluatedStack, open_stack, print_report, show_progress
 from cli.exits import Exit
+from cli.picture_evaluation import evaluate_images
 from core.errors import DependencyUnavailableError, InvalidInputError
-from core.log import configure_logging
-from core.settings import Settings, load_settings
+from core.settings import Settings
 from embedded.qdrant.registry import load_state
-from evaluation.asking import Progress as Told
 from evaluation.attributes import build_attribute_queries
-from evaluation.catalogue import Catalogue, NothingToEvaluateError, load_catalogue
+from evaluation.catalogue import NothingToEvaluateError
 from evaluation.choosing import Choice
 from evaluation.known_items import build_known_items
 from evaluation.memory import MemoryPlan, build_memory_plan, measure_files
@@ -35,42 +30,20 @@ from evaluation.shared_data import find_data, load_other_synopses, load_recommen
 from evaluation.similar_quality import ASKED, evaluate_similar
 from evaluation.trying import SIMILAR_VECTORS_TRIED, TEXT_VECTORS_TRIED, choose_for_search, choose_for_similar
 from messaging.query_call import QueryWorkerClient
-from search.live import LiveIndex
 from search.referring import TitleFinder
 from storage.database.relatives import RelativesRepository
 from storage.database.session import Database
 from storage.database.titles import TitleRepository
 
-# An evaluation waits for its answers; only figures of speed are measured elsewhere.
-_WAIT_S = 60.0
 # Reading a million titles' names; without them the default is not the default.
 _NAMES_WAIT_S = 300.0
 _EMBEDDED_STORAGE = Path("qdrant")
 # The product's own encoder: what it needs is shown beside what the present one does.
 _FULL_DIMENSION = 1_024
 
-_DATA = click.option(
-    "--data", type=click.Path(path_type=Path), help="Folder of the shared data; AVS_SHARED_DATA or ../shared/data."
-)
-_SEED = click.option(
-    "--seed", default=7, show_default=True, type=click.IntRange(min=0), help="Same seed, same figures."
-)
 _CHOOSE = click.option(
     "--choose", is_flag=True, help="Choose fusion and weights on one half of the queries, and report on the other."
 )
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-@dataclass(frozen=True)
-class _Stack:
-    """What is evaluated."""
-
-    settings: Settings
-    services: ApiServices
-    live: LiveIndex
-
-    def load_catalogue(self) -> Catalogue:
-        return load_catalogue(self.services.store, self.live.collection)
 
 
 @click.group(name="eval")
@@ -78,40 +51,43 @@ def eval_command() -> None:
     """Measure what the running stack finds, against gold sets."""
 
 
+eval_command.add_command(evaluate_images)
+
+
 @eval_command.command(name="search")
-@_DATA
+@DATA
 @click.option("--queries", default=1_500, show_default=True, type=click.IntRange(3, 50_000), help="About so many.")
-@_SEED
+@SEED
 @_CHOOSE
-@_JSON
+@JSON
 def evaluate_searches(*, data: Path | None, queries: int, seed: int, choose: bool, as_json: bool) -> int:
     """Searches by text: names typed well and badly, stories told in other words, facts."""
     synopses = load_other_synopses(find_data(data))
-    with _open_stack() as stack:
+    with open_stack() as stack:
         catalogue, searcher = stack.load_catalogue(), stack.services.search
         gold = build_gold(catalogue, synopses, count=queries, seed=seed)
         if choose:
-            with _show_progress("queries", total=len(gold) * len(TEXT_VECTORS_TRIED)) as progress:
+            with show_progress("queries", total=len(gold) * len(TEXT_VECTORS_TRIED)) as progress:
                 choices = choose_for_search(searcher, catalogue, gold, seed=seed, progress=progress)
             return _print_choices(stack, choices, seed=seed, as_json=as_json)
         if not stack.services.names.wait(_NAMES_WAIT_S):
             raise DependencyUnavailableError("postgres", f"the names of titles were not read in {_NAMES_WAIT_S:.0f} s")
-        with _show_progress("queries", total=len(gold) * len(METHODS)) as progress:
+        with show_progress("queries", total=len(gold) * len(METHODS)) as progress:
             report = evaluate_search(searcher, gold, seed=seed, progress=progress)
-        _print(stack, {"seed": seed, **report.to_json()}, tables.build_search_tables(report), as_json=as_json)
+        print_report(stack, {"seed": seed, **report.to_json()}, tables.build_search_tables(report), as_json=as_json)
     return Exit.OK
 
 
 @eval_command.command(name="similar")
-@_DATA
+@DATA
 @click.option("--queries", type=click.IntRange(min=2), help="So many titles; all that have recommendations by default.")
-@_SEED
+@SEED
 @_CHOOSE
-@_JSON
+@JSON
 def evaluate_similars(*, data: Path | None, queries: int | None, seed: int, choose: bool, as_json: bool) -> int:
     """Similar titles: what viewers recommend to those who liked a title."""
     pairs = load_recommendations(find_data(data))
-    with _open_stack() as stack:
+    with open_stack() as stack:
         catalogue, searcher = stack.load_catalogue(), stack.services.search
         anchors = build_anchors(catalogue, pairs, _build_find_relatives(stack.settings), seed=seed)
         chosen = sample_ids((anchor.slug for anchor in anchors), count=queries or len(anchors), seed=seed)
@@ -119,12 +95,12 @@ def evaluate_similars(*, data: Path | None, queries: int | None, seed: int, choo
         if not kept:
             raise NothingToEvaluateError("no title of the index has recommendations in this data")
         if choose:
-            with _show_progress("titles", total=len(kept) * len(SIMILAR_VECTORS_TRIED)) as progress:
+            with show_progress("titles", total=len(kept) * len(SIMILAR_VECTORS_TRIED)) as progress:
                 choices = choose_for_similar(searcher, catalogue, kept, seed=seed, progress=progress)
             return _print_choices(stack, choices, seed=seed, as_json=as_json)
-        with _show_progress("titles", total=len(kept) * len(ASKED)) as progress:
+        with show_progress("titles", total=len(kept) * len(ASKED)) as progress:
             report = evaluate_similar(searcher, catalogue, kept, seed=seed, progress=progress)
-        _print(stack, {"seed": seed, **report.to_json()}, tables.build_similar_tables(report), as_json=as_json)
+        print_report(stack, {"seed": seed, **report.to_json()}, tables.build_similar_tables(report), as_json=as_json)
     return Exit.OK
 
 
@@ -133,21 +109,21 @@ def evaluate_similars(*, data: Path | None, queries: int | None, seed: int, choo
 @click.option(
     "--storage", type=click.Path(path_type=Path), help="Qdrant's folder of the collection; the embedded one by default."
 )
-@_SEED
-@_JSON
+@SEED
+@JSON
 def evaluate_recall(*, queries: int, storage: Path | None, seed: int, as_json: bool) -> int:
     """Graphs and quantization against exact search, and the memory that they take."""
-    with _open_stack() as stack:
+    with open_stack() as stack:
         catalogue, store = stack.load_catalogue(), stack.services.store
         # Before anything is measured: a wrong folder shall be told at once.
         folder = _find_storage(stack, storage)
         texts = [query.text for query in build_known_items(catalogue, count=queries // 4, seed=seed)]
         texts += [query.text for query in build_attribute_queries(catalogue, count=queries // 4, seed=seed)]
         client = QueryWorkerClient(stack.settings)
-        vectors = [vector for text in texts for vector in client.encode([text], _WAIT_S).dense]
+        vectors = [vector for text in texts for vector in client.encode([text], WAIT_S).dense]
         client.close()
         sample = sample_ids(store.scroll_ids(stack.live.collection), count=queries // 2, seed=seed)
-        with _show_progress("queries", total=None) as progress:
+        with show_progress("queries", total=None) as progress:
             found = RecallMeter(stack.settings, store, stack.live.collection).measure(
                 vectors, sample, progress=progress
             )
@@ -158,36 +134,13 @@ def evaluate_recall(*, queries: int, storage: Path | None, seed: int, as_json: b
             "memory": [plan.to_json() for plan in plans],
             "measured_bytes_a_title": files,
         }
-        _print(stack, report, tables.build_recall_tables(found, plans, files), as_json=as_json)
+        print_report(stack, report, tables.build_recall_tables(found, plans, files), as_json=as_json)
     return Exit.OK
-
-
-@contextmanager
-def _open_stack() -> Iterator[_Stack]:
-    """The services over the stack of the settings, without kept answers and with patience."""
-    settings = load_settings().model_copy(
-        update={
-            "cache_ttl_s": 0,
-            "cache_stale_s": 0,
-            "query_log": False,
-            "query_deadline_s": _WAIT_S,
-            "qdrant_timeout_s": _WAIT_S,
-            # What goes wrong is told by the exit code and one line.
-            "log_level": "ERROR",
-        }
-    )
-    configure_logging(settings)
-    stamina.instrumentation.set_on_retry_hooks(())
-    services = build_services(settings)
-    try:
-        yield _Stack(settings, services, services.live.get())
-    finally:
-        services.close()
 
 
 def _build_find_relatives(settings: Settings) -> Callable[[str], frozenset[str]]:
     """The relatives that a search for similar titles leaves out."""
-    database = Database(settings.database_url.get_secret_value(), answer_timeout_s=int(_WAIT_S))
+    database = Database(settings.database_url.get_secret_value(), answer_timeout_s=int(WAIT_S))
     finder = TitleFinder(TitleRepository(database), RelativesRepository(database))
 
     @cache
@@ -197,7 +150,7 @@ def _build_find_relatives(settings: Settings) -> Callable[[str], frozenset[str]]
     return find
 
 
-def _find_storage(stack: _Stack, given: Path | None) -> Path | None:
+def _find_storage(stack: EvaluatedStack, given: Path | None) -> Path | None:
     """The folder of the collection's files: the one that is named, else that of the embedded server, else None."""
     if given is not None:
         if not given.is_dir():
@@ -209,7 +162,7 @@ def _find_storage(stack: _Stack, given: Path | None) -> Path | None:
     return folder if folder and folder.is_dir() else None
 
 
-def _plan_memory(stack: _Stack, folder: Path | None) -> tuple[list[MemoryPlan], dict[str, dict[str, float]]]:
+def _plan_memory(stack: EvaluatedStack, folder: Path | None) -> tuple[list[MemoryPlan], dict[str, dict[str, float]]]:
     """The plan for the present dimension and for the full one, and bytes a title as they lie in the folder."""
     state = stack.services.store.get_state(stack.live.collection)
     dimension = stack.live.recipes.text.dimension
@@ -224,25 +177,7 @@ def _plan_memory(stack: _Stack, folder: Path | None) -> tuple[list[MemoryPlan], 
     return plans, files
 
 
-@contextmanager
-def _show_progress(what: str, *, total: int | None) -> Iterator[Told]:
-    """A bar on stderr, so that JSON on stdout stays whole."""
-    columns = (TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task(what, total=total)
-        yield lambda count: bars.advance(task, count)
-
-
-def _print_choices(stack: _Stack, choices: Mapping[str, Choice], *, seed: int, as_json: bool) -> int:
+def _print_choices(stack: EvaluatedStack, choices: Mapping[str, Choice], *, seed: int, as_json: bool) -> int:
     report = {"seed": seed, "choices": {name: choice.to_json() for name, choice in choices.items()}}
-    _print(stack, report, [tables.build_choice_table(choices)], as_json=as_json)
+    print_report(stack, report, [tables.build_choice_table(choices)], as_json=as_json)
     return Exit.OK
-
-
-def _print(stack: _Stack, report: dict[str, Any], shown: list[Any], *, as_json: bool) -> None:
-    if as_json:
-        state = stack.services.store.get_state(stack.live.collection)
-        index = {"collection": stack.live.collection, "titles": state.points if state else 0}
-        click.echo(orjson.dumps({"index": index, **report}, option=orjson.OPT_INDENT_2))
-    else:
-        Console().print(*shown)

@@ -20,7 +20,7 @@ from search.plan import Fusion
 
 def build_search_tables(report: SearchReport) -> list[Any]:
     """A table a group of queries, and success@1 by kind."""
-    kinds = _new_table("success@1 by kind of query", "kind", next(iter(report.kinds.values()), {}))
+    kinds = new_table("success@1 by kind of query", "kind", next(iter(report.kinds.values()), {}))
     for kind, methods in report.kinds.items():
         kinds.add_row(kind, *(f"{value:.3f}" for value in methods.values()))
     return [*map(_build_section, report.sections), kinds]
@@ -36,13 +36,13 @@ def build_recall_tables(
     found: Sequence[RecallOfVector], plans: Sequence[MemoryPlan], files: Mapping[str, Mapping[str, float]]
 ) -> list[Any]:
     """Recall by vector, and bytes a title."""
-    recall = _new_table(
+    recall = new_table(
         "recall@10 against exact search", "vector", ("priority", "points", "by stored", "by text", "worst")
     )
     for one in found:
         figures = (f"{value:.4f}" for value in (one.by_stored, one.by_text, one.worst))
         recall.add_row(one.name, one.priority.value, str(one.points), *figures)
-    memory = _new_table(
+    memory = new_table(
         "bytes a title, all text vectors", "", ("resident", "float32", "saved", "graphs", "resident, a million titles")
     )
     for plan in plans:
@@ -67,7 +67,7 @@ def _describe_files(files: Mapping[str, Mapping[str, float]]) -> str:
 
 def build_choice_table(choices: Mapping[str, Choice]) -> Table:
     """What was chosen for each fusion, beside what is in use."""
-    table = _new_table("NDCG@10", "", (*HALVES, "against present", "vectors", "popularity"))
+    table = new_table("NDCG@10", "", (*HALVES, "against present", "vectors", "popularity"))
     for name, choice in choices.items():
         recipe = choice.recipe
         fusion = f"{recipe.fusion.value} k {recipe.rrf_k}" if recipe.fusion is Fusion.RRF else recipe.fusion.value
@@ -85,7 +85,7 @@ def build_choice_table(choices: Mapping[str, Choice]) -> Table:
 
 def _build_section(section: Section) -> Table:
     metrics = list(next(iter(section.means.values())))
-    table = _new_table(f"{section.name}: {section.queries} queries; tests against {section.best_single}", "", metrics)
+    table = new_table(f"{section.name}: {section.queries} queries; tests against {section.best_single}", "", metrics)
     for method, means in section.means.items():
         tests = section.tests.get(method, {})
         cells = (f"{means[metric]:.3f}" + (f"\n{_show_test(tests[metric])}" if tests else "") for metric in metrics)
@@ -102,7 +102,8 @@ def _show_p(value: float) -> str:
     return "< .001" if value < 0.001 else f"{value:.3f}"
 
 
-def _new_table(title: str, first: str, others: Sequence[str] | Mapping[str, Any]) -> Table:
+def new_table(title: str, first: str, others: Sequence[str] | Mapping[str, Any]) -> Table:
+    """A table of figures: names at the left, numbers at the right."""
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", show_edge=False)
     table.add_column(first, no_wrap=True)
     for name in others:

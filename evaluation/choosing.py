@@ -21,6 +21,8 @@ from search.ranking import DBSF_WEIGHTS
 _WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
 _RRF_KS = (2, 5, 20, 60)
 _POPULARITIES = (0.0, 0.5, 1.0, 2.5, 5.0)
+# The best of several lists is for pictures; what texts and titles find adds up.
+_FUSIONS = (Fusion.RRF, Fusion.DBSF, Fusion.LINEAR)
 _ROUNDS = 3
 _GAIN_MIN = 5e-4
 
@@ -53,7 +55,7 @@ class Choice:
 def choose_recipes(lists: CandidateLists, present: Recipe, *, is_reported: Mask, seed: int) -> dict[str, Choice]:
     """The best recipe of each fusion, and the present one, by name."""
     recipes = {"present": present}
-    for fusion in Fusion:
+    for fusion in _FUSIONS:
         recipes[fusion.value] = _climb(lists, _start(present, fusion, lists.vectors), ~is_reported)
     now = lists.measure(present)[is_reported]
     choices = {}

@@ -1,0 +1,1 @@
+"""How well pictures are found again: changed copies by picture alone, and pictures together with texts."""
