@@ -1,6 +1,6 @@
 """The fusions of the search, computed here: lists are asked for once, and then any weights can be tried on them.
 
-An imitation, tested against the engine itself: rank fusion, distribution-based fusion and the weighted sum as
+An imitation, tested against the engine itself: rank fusion, distribution-based fusion, the weighted sum and the weighted best as
 `search.qdrant_query` asks for them, with the factor of boosts and popularity around them.
 """
 
@@ -89,7 +89,8 @@ class CandidateLists:
     def _fuse(self, recipe: Recipe) -> Matrix:
         used = {name: weight for name, weight in recipe.weights.items() if weight > 0}
         parts = [weight * self._normalise(name, recipe, weight) for name, weight in used.items()]
-        return np.asarray(np.sum(parts, axis=0), np.float64)
+        join = np.max if recipe.fusion is Fusion.MAX else np.sum
+        return np.asarray(join(parts, axis=0), np.float64)
 
     def _normalise(self, name: str, recipe: Recipe, weight: float) -> Matrix:
         """What a list adds at weight 1; nothing for those that are not in it."""

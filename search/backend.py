@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
+from typing import Protocol
 
 from qdrant_client import models
 
-from core.errors import ConflictError
 from core.settings import Settings
 from search.dispatcher import Dispatcher, DispatcherStats
-from search.encoding import EncodedQuery
+from search.encoding import EncodedQuery, RecipeMismatchError
 from search.live import LiveIndex, LiveIndexReader, NothingIndexedError
 from search.plan import SearchPlan
 from search.qdrant_query import QueryRequest, ScoredPoint, build_filter
@@ -27,10 +27,12 @@ _POINTS_AT_ONCE = 100_000
 _TEXT_EXTRA_S = 0.05
 
 
-class RecipeMismatchError(ConflictError):
-    """The query worker makes other vectors than those in the index: no answer is better than a wrong one."""
+class LiveCollection(Protocol):
+    """A collection that searches are answered from."""
 
-    code = "recipe-mismatch"
+    @property
+    def collection(self) -> str:
+        """Its name in Qdrant."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,31 +115,31 @@ class SearchBackend:
             part, left_s = distinct[start : start + at_once], max(until - time.monotonic(), 0.0)
             encoded += self._embedding.get_many(part, timeout_s=left_s)
         for query in encoded:
-            if query.recipes != live.recipes.fingerprint:
+            if query.recipes != live.recipes.text_fingerprint:
                 raise RecipeMismatchError(
                     f"the query worker makes vectors by recipe {query.recipes}, but the index was made by "
-                    f"{live.recipes.fingerprint}: run the worker with the model of the index, or re-index"
+                    f"{live.recipes.text_fingerprint}: run the worker with the model of the index, or re-index"
                 )
         return dict(zip(distinct, encoded, strict=True))
 
-    def build_ask(self, live: LiveIndex) -> Ask:
-        """What drives steps on the live collection."""
+    def build_ask(self, live: LiveCollection, *, forget: Callable[[], None] | None = None) -> Ask:
+        """What drives steps on a live collection. `forget` is called if it is gone: that of the titles by default."""
 
         def ask(requests: Sequence[QueryRequest]) -> Answers:
             answers: list[list[ScoredPoint]] = []
             # Part by part, so that others get their turn beside a large batch.
             for part in split_requests(requests):
-                answers += self._run(QdrantCall(live.collection, part))
+                answers += self._run(QdrantCall(live.collection, part), forget or self._live.forget)
             return answers
 
         return ask
 
-    def _run(self, call: QdrantCall) -> list[list[ScoredPoint]]:
+    def _run(self, call: QdrantCall, forget: Callable[[], None]) -> list[list[ScoredPoint]]:
         try:
             return self._get_lane().get(call, timeout_s=2 * self._settings.qdrant_timeout_s)
         except PointsMissingError as error:
             # Another generation went live and this one was dropped: the next search reads the new name.
-            self._live.forget()
+            forget()
             raise NothingIndexedError(f"the collection {call.collection} does not exist any more") from error
 
     def count(self, live: LiveIndex, plan: SearchPlan) -> int:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from core.errors import InvalidInputError
 from core.settings import Settings
-from core.vectors import BY_NAME
+from core.vectors import BY_NAME, PICTURE_VECTORS
 from search.plan import Fusion, PlannedVector
 from search.ranking import DBSF_WEIGHTS, SEARCHABLE_VECTORS, WEIGHT_MAX
 
 
 def choose_vectors(
-    wanted: Mapping[str, float] | None, settings: Settings, *, defaults: Mapping[str, float], fusion: str | None
+    wanted: Mapping[str, float] | None,
+    settings: Settings,
+    *,
+    defaults: Mapping[str, float],
+    fusion: str | None,
+    known: Sequence[str] = SEARCHABLE_VECTORS,
 ) -> tuple[PlannedVector, ...]:
     """The caller's vectors or the default ones, in one order, so that plans that ask for the same are equal.
+
+    `known`: those that this kind of search has a query for.
 
     Default weights are made to fit the `fusion` that the caller names; his own have to fit it.
     """
@@ -25,8 +32,8 @@ def choose_vectors(
             wanted = {name: float(max(1, round(weight))) for name, weight in wanted.items()}
     elif not wanted:
         raise InvalidInputError("vectors", "names no vector")
-    chosen = [_plan_vector(name, weight, settings) for name, weight in wanted.items()]
-    return tuple(sorted(chosen, key=lambda vector: SEARCHABLE_VECTORS.index(vector.name)))
+    chosen = [_plan_vector(name, weight, settings, known) for name, weight in wanted.items()]
+    return tuple(sorted(chosen, key=lambda vector: known.index(vector.name)))
 
 
 def choose_fusion(wanted: str | None, vectors: tuple[PlannedVector, ...], *, default: str) -> Fusion:
@@ -41,12 +48,13 @@ def choose_fusion(wanted: str | None, vectors: tuple[PlannedVector, ...], *, def
     return Fusion(wanted)
 
 
-def _plan_vector(name: str, weight: float, settings: Settings) -> PlannedVector:
+def _plan_vector(name: str, weight: float, settings: Settings, known: Sequence[str]) -> PlannedVector:
     if name not in BY_NAME:
-        known = ", ".join(sorted(SEARCHABLE_VECTORS))
-        raise InvalidInputError(f"vectors.{ascii(name)[1:-1][:80]}", f"is not a vector; known are {known}")
-    if name not in SEARCHABLE_VECTORS:
-        raise InvalidInputError(f"vectors.{name}", "cannot be searched by text or by title")
+        names = ", ".join(sorted(known))
+        raise InvalidInputError(f"vectors.{ascii(name)[1:-1][:80]}", f"is not a vector; known are {names}")
+    if name not in known:
+        needed = "needs a picture" if name in PICTURE_VECTORS else "has no query here"
+        raise InvalidInputError(f"vectors.{name}", f"{needed}; this search takes {', '.join(sorted(known))}")
     if not _is_served(name, settings):
         raise InvalidInputError(f"vectors.{name}", "sparse vectors are turned off (ENABLE_SPARSE_VECTORS)")
     if not math.isfinite(weight) or not 0 < weight <= WEIGHT_MAX:

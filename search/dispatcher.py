@@ -44,6 +44,15 @@ class _Entry(Generic[V]):
     error: BaseException | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds(Generic[K]):
+    """What a key weighs, in bytes, and how much a batch and all that waits may weigh. One key always fits a batch."""
+
+    get_size: Callable[[K], int]
+    batch_bytes: int
+    queue_bytes: int
+
+
 class Dispatcher(Generic[K, V]):
     """Hands each thread the value of its key. Equal keys that wait at the same time are asked for once.
 
@@ -51,14 +60,23 @@ class Dispatcher(Generic[K, V]):
     their values in order. What it raises reaches exactly the threads that waited for that batch. Unless it is
     transient, the keys are asked for one by one first, so that a bad key fails alone. `call` runs on one thread, which
     starts at the first `get`, so after any fork of the web server.
+
+    Where keys are large, `bounds` says what they weigh: neither a batch nor the queue is heavier than allowed then.
     """
 
     def __init__(
-        self, call: Callable[[list[K], float], Sequence[V]], *, batch_max: int, queue_max: int, name: str
+        self,
+        call: Callable[[list[K], float], Sequence[V]],
+        *,
+        batch_max: int,
+        queue_max: int,
+        name: str,
+        bounds: Bounds[K] | None = None,
     ) -> None:
         self._call = call
         self._batch_max = batch_max
         self._queue_max = queue_max
+        self._bounds = bounds
         self._name = name
         self._changed = threading.Condition()
         self._waiting: OrderedDict[K, _Entry[V]] = OrderedDict()
@@ -124,7 +142,7 @@ class Dispatcher(Generic[K, V]):
             entries = {key: entry for key in keys if (entry := self._waiting.get(key) or self._in_flight.get(key))}
             new = [key for key in dict.fromkeys(keys) if key not in entries]
             if new:
-                self._refuse_overload(len(new))
+                self._refuse_overload(new)
             for entry in entries.values():
                 entry.deadline = max(entry.deadline, deadline)
             for key in new:
@@ -134,12 +152,17 @@ class Dispatcher(Generic[K, V]):
                 self._changed.notify()
             return [entries[key] for key in keys]
 
-    def _refuse_overload(self, new: int) -> None:
-        """Raises OverloadedError if so many more keys would be too many."""
-        needed = min(new, max(self._queue_max // 2, 1))
-        if self._closed or len(self._waiting) + needed > self._queue_max:
-            self._refused += new
+    def _refuse_overload(self, new: Sequence[K]) -> None:
+        """Raises OverloadedError if these keys would be too many, or too heavy."""
+        needed = min(len(new), max(self._queue_max // 2, 1))
+        if self._closed or len(self._waiting) + needed > self._queue_max or self._is_too_heavy(new):
+            self._refused += len(new)
             raise OverloadedError(f"{self._name}: {len(self._waiting)} are waiting already", retry_after_s=1.0)
+
+    def _is_too_heavy(self, new: Sequence[K]) -> bool:
+        if self._bounds is None or not self._waiting:
+            return False
+        return sum(map(self._bounds.get_size, (*self._waiting, *new))) > self._bounds.queue_bytes
 
     def _start(self) -> None:
         if self._thread is None:
@@ -159,7 +182,12 @@ class Dispatcher(Generic[K, V]):
                 return None
             now = time.monotonic()
             batch: dict[K, _Entry[V]] = {}
+            weight = 0
             while self._waiting and len(batch) < self._batch_max:
+                if self._bounds is not None:
+                    weight += self._bounds.get_size(next(iter(self._waiting)))
+                    if batch and weight > self._bounds.batch_bytes:
+                        break
                 key, entry = self._waiting.popitem(last=False)
                 if entry.deadline > now:
                     batch[key] = entry

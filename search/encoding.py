@@ -9,12 +9,19 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import ConflictError
 from messaging.query_call import EncodedQueries, SparseRow
+
+
+class RecipeMismatchError(ConflictError):
+    """The query worker makes other vectors than those in the index: no answer is better than a wrong one."""
+
+    code = "recipe-mismatch"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedQuery:
-    """`dense` is float32 of shape (dimension,); `recipes` the fingerprint of the RecipeSet that it was made by."""
+    """`dense` is float32 of shape (dimension,); `recipes` the text fingerprint of the RecipeSet that it was made by."""
 
     recipes: str
     dense: NDArray[np.float32]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 import orjson
 
+from core.errors import NoPictureEncoderError
 from core.settings import Settings
+from core.vectors import PICTURE_VECTORS
 from search.answers import AnswerKey
 from search.backend import SearchBackend
 from search.cache import build_vector_key, unpack_query
@@ -17,10 +20,10 @@ from search.encoding import EncodedQuery
 from search.live import LiveIndex
 from search.memory import Memory
 from search.plan import SearchPlan
-from search.query_vectors import QueryVectors, choose_text_vectors
+from search.query_vectors import choose_text_vectors
 from search.questions import Question
 from search.rank import Ranked, Ranking
-from search.retrieve import Hit, Page, Retriever, build_payload_memory
+from search.retrieve import Hit, Page, QuerySide, Retriever, build_payload_memory
 from search.steps import run_steps, run_together
 from storage.vectors.schema import get_search_ef
 
@@ -28,13 +31,31 @@ from storage.vectors.schema import get_search_ef
 MEMORY_TTL_S = 60
 # Query vectors, for the pages of cursors and for long answers, which are not kept in Redis.
 _VECTORS_MAX_BYTES = 16_000_000
+_NO_PICTURE_VECTORS = (
+    "the titles have no picture vectors: set IMAGE_EMBEDDING_MODEL, run `avs download` and `avs index --pictures`, "
+    "and then `avs index`"
+)
+
+
+class PictureLookup(Protocol):
+    """Makes the query side of the pictures of a plan."""
+
+    def complete(self, question: Question, live: LiveIndex, side: QuerySide) -> tuple[QuerySide, bool]:
+        """The side with what the plan's pictures are compared with, and whether all of that was known already."""
+
+    def get_content(self, plan: SearchPlan) -> Content | None:
+        """The pictures collection if the plan looks into it, None if it does not."""
 
 
 class Executor:
-    """Runs plans. Safe between threads. Methods raise NothingIndexedError and DependencyUnavailableError."""
+    """Runs plans. Safe between threads. Methods raise NothingIndexedError and DependencyUnavailableError.
 
-    def __init__(self, settings: Settings, backend: SearchBackend) -> None:
+    `pictures` may be None where no search by picture is asked.
+    """
+
+    def __init__(self, settings: Settings, backend: SearchBackend, pictures: PictureLookup | None = None) -> None:
         self._backend = backend
+        self._pictures = pictures
         ttl_s = min(settings.cache_ttl_s, MEMORY_TTL_S)
         self._retriever = Retriever(
             get_ef=lambda priority: get_search_ef(settings, priority), payloads=build_payload_memory(ttl_s=ttl_s)
@@ -51,40 +72,54 @@ class Executor:
         """The vectors of the texts by text, made together."""
         return self._backend.embed(texts, live)
 
-    def prepare(self, plan: SearchPlan, live: LiveIndex) -> QueryVectors:
-        """The query side of a plan; the pages of a cursor need it again and again."""
-        if plan.text is None:
-            return {}
-        key = (live.recipes.fingerprint, plan.text)
-        query = self._vectors.get(key) or self.embed([plan.text], live)[plan.text]
-        self._vectors.put_many({key: query})
-        return choose_text_vectors(plan, query)
+    def prepare(self, question: Question, live: LiveIndex) -> QuerySide:
+        """The query side of a question; the pages of a cursor need it again and again."""
+        query: EncodedQuery | None = None
+        if (text := question.plan.text) is not None:
+            key = (live.recipes.text_fingerprint, text)
+            query = self._vectors.get(key) or self.embed([text], live)[text]
+            self._vectors.put_many({key: query})
+        return self.complete(question, live, query)[0]
 
-    def retrieve(self, plan: SearchPlan, live: LiveIndex, query: EncodedQuery | None) -> Page:
-        """The page of a plan whose text has these vectors."""
-        return self.retrieve_together([plan], live, [query])[0]
+    def complete(self, question: Question, live: LiveIndex, query: EncodedQuery | None) -> tuple[QuerySide, bool]:
+        """The query side of a question whose text has these vectors; True if its picture's vector was known already.
 
-    def retrieve_together(
-        self, plans: Sequence[SearchPlan], live: LiveIndex, queries: Sequence[EncodedQuery | None]
-    ) -> list[Page]:
+        Raises NoPictureEncoderError if the index has no such vectors as the plan compares.
+        """
+        check_pictures(question.plan, live)
+        side = QuerySide(choose_text_vectors(question.plan, query))
+        if question.plan.by_picture is None or self._pictures is None:
+            return side, True
+        return self._pictures.complete(question, live, side)
+
+    def build_key(self, question: Question, live: LiveIndex) -> AnswerKey:
+        """What the answer to a question depends on."""
+        also = self._pictures.get_content(question.plan) if self._pictures else None
+        return build_answer_key(question, live, also=also)
+
+    def retrieve(self, plan: SearchPlan, live: LiveIndex, side: QuerySide) -> Page:
+        """The page of a plan with its query side."""
+        return self.retrieve_together([plan], live, [side])[0]
+
+    def retrieve_together(self, plans: Sequence[SearchPlan], live: LiveIndex, sides: Sequence[QuerySide]) -> list[Page]:
         """The pages of many plans, in as many round trips as the longest of them takes."""
-        steps = [
-            self._retriever.retrieve(live, plan, choose_text_vectors(plan, query))
-            for plan, query in zip(plans, queries, strict=True)
-        ]
+        for plan in plans:
+            check_pictures(plan, live)
+        steps = [self._retriever.retrieve(live, plan, side) for plan, side in zip(plans, sides, strict=True)]
         pages = run_together(steps, self._backend.build_ask(live))
         return [self._count_all(page, plan, live) for page, plan in zip(pages, plans, strict=True)]
 
-    def rank(self, plan: SearchPlan, live: LiveIndex, vectors: QueryVectors) -> tuple[Ranking, tuple[str, ...]]:
+    def rank(self, plan: SearchPlan, live: LiveIndex, side: QuerySide) -> tuple[Ranking, tuple[str, ...]]:
         """The ranked points alone, and the names of the vectors that took part."""
-        ranking, names = run_steps(self._retriever.rank(plan, vectors), self._backend.build_ask(live))
+        check_pictures(plan, live)
+        ranking, names = run_steps(self._retriever.rank(plan, side), self._backend.build_ask(live))
         if self._may_count(plan, ranking.is_exact):
             ranking = replace(ranking, total=self._backend.count(live, plan), is_exact=True)
         return ranking, names
 
-    def describe(self, plan: SearchPlan, live: LiveIndex, vectors: QueryVectors, points: Sequence[Ranked]) -> list[Hit]:
+    def describe(self, plan: SearchPlan, live: LiveIndex, side: QuerySide, points: Sequence[Ranked]) -> list[Hit]:
         """The hits of points that were ranked before."""
-        return run_steps(self._retriever.describe(live, plan, vectors, points), self._backend.build_ask(live))
+        return run_steps(self._retriever.describe(live, plan, side, points), self._backend.build_ask(live))
 
     def _count_all(self, page: Page, plan: SearchPlan, live: LiveIndex) -> Page:
         if self._may_count(plan, page.total_is_exact):
@@ -97,20 +132,47 @@ class Executor:
         return plan.is_listing and not is_exact
 
 
-def build_answer_key(question: Question, live: LiveIndex) -> AnswerKey:
+def check_pictures(plan: SearchPlan, live: LiveIndex) -> None:
+    """Raises NoPictureEncoderError if the plan compares vectors of pictures and the index has none."""
+    if live.recipes.image is None and any(vector.name in PICTURE_VECTORS for vector in plan.all_vectors):
+        raise NoPictureEncoderError(_NO_PICTURE_VECTORS)
+
+
+class Content(Protocol):
+    """A collection that an answer depends on."""
+
+    @property
+    def scope(self) -> str:
+        """What states have in common between which an old answer does no harm."""
+
+    @property
+    def state(self) -> str:
+        """Changes whenever the content may have changed."""
+
+
+def build_answer_key(question: Question, live: LiveIndex, *, also: Content | None = None) -> AnswerKey:
     """What the answer to a question depends on: its plan, and what is shown of the words that led to it.
 
-    The text's vectors are kept beside it.
+    The text's vectors are kept beside it. `also`: another collection that the plan looks into.
     """
-    plan, fingerprint = question.plan, live.recipes.fingerprint
+    plan, fingerprint = question.plan, live.recipes.text_fingerprint
     beside = None if plan.text is None else build_vector_key(recipes_fingerprint=fingerprint, text=plan.text)
-    shown = hashlib.blake2b(orjson.dumps(question.shown), digest_size=8).hexdigest() if question.shown else ""
-    return AnswerKey(scope=live.scope, state=live.state, question=plan.fingerprint + shown, beside=beside)
+    return AnswerKey(
+        scope=f"{live.scope}+{also.scope}" if also else live.scope,
+        state=f"{live.state}+{also.state}" if also else live.state,
+        question=plan.fingerprint + digest_shown(question.shown),
+        beside=beside,
+    )
+
+
+def digest_shown(shown: Mapping[str, object]) -> str:
+    """16 hex digits over what an answer says beside its plan; blank for nothing."""
+    return hashlib.blake2b(orjson.dumps(shown), digest_size=8).hexdigest() if shown else ""
 
 
 def read_query(data: bytes | None, live: LiveIndex) -> EncodedQuery | None:
     """Kept vectors of a text, None when there are none."""
-    return None if data is None else unpack_query(data, live.recipes.fingerprint)
+    return None if data is None else unpack_query(data, live.recipes.text_fingerprint)
 
 
 def get_ms_since(started: float) -> float:

@@ -70,6 +70,9 @@ class _Explainer:
     def explain(self, point: Ranked, stored: ScoredPoint | None) -> dict[str, Any]:
         payload = (stored.payload if stored else None) or {}
         parts = {found.vector.name: self._contribute(found, point.point_id) for found in self.lists}
+        if self.builder.is_fused and self.plan.fusion is Fusion.MAX:
+            best = max(parts, key=lambda name: parts[name])
+            parts = {name: part if name == best else 0.0 for name, part in parts.items()}
         fused = sum(parts.values())
         boosts = [*self._explain_popularity(fused, payload), *self._explain_boosts(fused, point.point_id)]
         pins = [

@@ -35,14 +35,14 @@ class LongLists:
         started = time.perf_counter()
         live = self._executor.get_live()
         plan = question.plan
-        vectors = self._executor.prepare(plan, live)
+        side = self._executor.prepare(question, live)
         if cursor == CURSOR_START:
-            ranking, names = self._executor.rank(question.whole, live, vectors)
+            ranking, names = self._executor.rank(question.whole, live, side)
             place = self._cursors.begin(ranking, vectors=names, question=question.name, limit=plan.limit)
         else:
             place = self._cursors.resume(cursor, question=question.name, limit=plan.limit)
         # Explained as it was ranked: the lists of the whole are longer than those of one page.
-        hits = self._executor.describe(replace(question.whole, explain=plan.explain), live, vectors, place.points)
+        hits = self._executor.describe(replace(question.whole, explain=plan.explain), live, side, place.points)
         page = Page(hits, place.total, place.is_exact, place.vectors)
         body = encode_page(plan, page, question.shown, next_cursor=place.next_token, has_cursor=True)
         return SearchAnswer(body, "none", {"total": get_ms_since(started)})
@@ -57,13 +57,13 @@ class LongLists:
         started = time.perf_counter()
         live = self._executor.get_live()
         plan = question.plan
-        vectors = self._executor.prepare(plan, live)
-        ranking, names = self._executor.rank(plan, live, vectors)
+        side = self._executor.prepare(question, live)
+        ranking, names = self._executor.rank(plan, live, side)
 
         def describe() -> Iterator[bytes]:
             size = _EXPLAINED_PAGE if plan.explain else STREAM_PAGE
             for start in range(0, len(ranking.points), size):
-                hits = self._executor.describe(plan, live, vectors, ranking.points[start : start + size])
+                hits = self._executor.describe(plan, live, side, ranking.points[start : start + size])
                 yield from (orjson.dumps(hit.to_json()) for hit in hits)
 
         info = {**describe_plan(plan, names, question.shown), "cache": "none", "cache_hit": False}

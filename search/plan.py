@@ -16,11 +16,26 @@ import orjson
 
 from core.vectors import Priority
 from search.filters import Condition, FilterSpec
-from search.ranking import CANDIDATE_DEPTHS, DIVERSITY_POOL, DIVERSITY_POOL_FACTOR, SPARSE_HALF
+from search.ranking import (
+    CANDIDATE_DEPTHS,
+    DIVERSITY_POOL,
+    DIVERSITY_POOL_FACTOR,
+    GROUPED_DEPTH_FACTOR,
+    SIDE_RULES,
+    SPARSE_HALF,
+)
 from search.request import Order
 
 # What decides an answer beside the plan: one that another release, or other tables, have made is asked for no more.
-_RULES = (version("anime-vector-service"), CANDIDATE_DEPTHS, DIVERSITY_POOL, DIVERSITY_POOL_FACTOR, SPARSE_HALF)
+_RULES = (
+    version("anime-vector-service"),
+    CANDIDATE_DEPTHS,
+    DIVERSITY_POOL,
+    DIVERSITY_POOL_FACTOR,
+    GROUPED_DEPTH_FACTOR,
+    SIDE_RULES,
+    SPARSE_HALF,
+)
 
 
 class Fusion(StrEnum):
@@ -29,6 +44,7 @@ class Fusion(StrEnum):
     RRF = "rrf"  # by ranks, with weights
     DBSF = "dbsf"  # by scores, each list normalised by its own mean and deviation; takes no weights
     LINEAR = "linear"  # by scores: the weighted sum
+    MAX = "max"  # by scores: the best of the weighted ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +99,26 @@ class Sort:
     order: Order
 
 
+@dataclass(frozen=True, slots=True)
+class PictureQuery:
+    """What picture vectors are compared with: a picture, by the SHA-256 of its content; a text in the space of the
+    pictures; or a picture of the pictures collection, by its id. One of the three.
+    """
+
+    sha256: str | None = None
+    text: str | None = None
+    picture_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSide:
+    """A search by picture beside one by text. The weights are above 0 and add up to 1."""
+
+    plan: SearchPlan
+    text_weight: float
+    image_weight: float
+
+
 @dataclass(frozen=True)
 class SearchPlan:
     """What to do.
@@ -90,6 +126,8 @@ class SearchPlan:
     `text` is embedded for the text vectors and the lexical one, `features` are the query side of metadata_sparse (names
     with weights), `references` replace both by vectors of titles. Without any of them the plan lists what passes the
     filter. `without` are point ids that never come back. `popularity` is the strength of `search_boost_factor`.
+    `picture` is what picture vectors are compared with instead, `is_grouped` says that each picture of a title counts
+    for itself and not their mean, and `beside` is a search by picture whose list is joined with the one of the text.
     """
 
     text: str | None
@@ -110,11 +148,24 @@ class SearchPlan:
     min_score: float | None
     fields: tuple[str, ...] | None
     explain: bool
+    picture: PictureQuery | None = None
+    is_grouped: bool = False
+    beside: PictureSide | None = None
 
     @property
     def is_listing(self) -> bool:
         """True if nothing is compared: the filter decides what comes and the sort in which order."""
-        return self.text is None and not self.references
+        return self.text is None and not self.references and self.picture is None
+
+    @property
+    def by_picture(self) -> SearchPlan | None:
+        """The plan, or the part of it, that compares with `picture`."""
+        return self if self.picture is not None else self.beside.plan if self.beside else None
+
+    @property
+    def all_vectors(self) -> tuple[PlannedVector, ...]:
+        """Those of the plan and of the one beside it."""
+        return self.vectors + (self.beside.plan.vectors if self.beside else ())
 
     @property
     def dense(self) -> tuple[PlannedVector, ...]:

@@ -10,7 +10,7 @@ from search import ranking
 from search.checks import check_boost, check_diversity, check_fields, check_min_score, check_page, check_sort
 from search.choosing import choose_fusion, choose_vectors
 from search.filters import AllOf, AnyOf, Condition, FilterSpec, parse_filters
-from search.plan import Boost, Pin, PlannedVector, Reference, SearchPlan
+from search.plan import Boost, PictureQuery, Pin, PlannedVector, Reference, SearchPlan
 from search.request import Order, ResultOptions, SearchRequest, SimilarRequest
 from search.understanding.understood import Understood
 
@@ -24,7 +24,7 @@ def build_search_plan(request: SearchRequest, settings: Settings, understood: Un
     if text is None:
         return _build_listing(request)
     understood = understood or Understood(text)
-    return _build_plan(
+    return build_plan(
         request,
         text=understood.text,
         vectors=choose_vectors(request.vectors, settings, defaults=ranking.TEXT_WEIGHTS, fusion=request.fusion),
@@ -52,8 +52,14 @@ def build_similar_plan(
     """
     if not any(reference.is_positive for reference in references):
         raise InvalidInputError("positive", "names no title: what shall be found must be like something")
-    vectors = choose_vectors(request.vectors, settings, defaults=ranking.SIMILAR_WEIGHTS, fusion=request.fusion)
-    return _build_plan(
+    vectors = choose_vectors(
+        request.vectors,
+        settings,
+        defaults=ranking.SIMILAR_WEIGHTS,
+        fusion=request.fusion,
+        known=ranking.COMPARABLE_VECTORS,
+    )
+    return build_plan(
         request,
         references=references,
         vectors=vectors,
@@ -90,7 +96,7 @@ def _build_listing(request: SearchRequest) -> SearchPlan:
         if given is not None:
             raise InvalidInputError(name, "has no meaning without a query")
     chosen = request.sort or ("popularity_score", "desc")
-    return _build_plan(
+    return build_plan(
         request,
         vectors=(),
         conditions=parse_filters(request.filters, include_adult=request.include_adult),
@@ -101,7 +107,7 @@ def _build_listing(request: SearchRequest) -> SearchPlan:
     )
 
 
-def _build_plan(
+def build_plan(
     request: ResultOptions,
     *,
     vectors: tuple[PlannedVector, ...],
@@ -116,7 +122,9 @@ def _build_plan(
     pins: tuple[Pin, ...] = (),
     boosts: tuple[Boost, ...] = (),
     sort: tuple[str, Order] | None = None,
+    picture: PictureQuery | None = None,
 ) -> SearchPlan:
+    """The plan of a request, with what every search takes checked. Raises InvalidInputError."""
     check_page(request)
     diversity = check_diversity(request.diversity, vectors, has_sort=request.sort is not None)
     return SearchPlan(
@@ -138,6 +146,7 @@ def _build_plan(
         min_score=check_min_score(request.min_score, vectors),
         fields=check_fields(request.fields),
         explain=request.explain,
+        picture=picture,
     )
 
 

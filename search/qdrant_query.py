@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -87,8 +88,7 @@ class QueryBuilder:
             stage["score_threshold"] = self._plan.min_score
         elif self._plan.is_rescored:
             stage = self._build_rescored(stage)
-        selector = models.PayloadSelectorInclude(include=list(payload)) if payload else None
-        return models.QueryRequest(**stage, limit=limit, offset=offset, with_payload=selector)
+        return models.QueryRequest(**stage, limit=limit, offset=offset, with_payload=_select(payload))
 
     def build_lists(self) -> list[models.QueryRequest]:
         """What each vector brings into the fusion, as a list of its own: for explanations."""
@@ -129,6 +129,11 @@ class QueryBuilder:
         condition = models.Filter(must=[_has_id(ids)], must_not=hidden)
         return models.QueryRequest(filter=condition, limit=len(ids), with_payload=self._build_selector())
 
+    def build_passing(self, ids: Sequence[PointId], *, payload: Sequence[str] = ()) -> models.QueryRequest:
+        """Which of these points pass the filter, in no particular order, with the named payload entries."""
+        condition = models.Filter(must=[*([self._filter] if self._filter else []), _has_id(ids)])
+        return models.QueryRequest(filter=condition, limit=len(ids), with_payload=_select(payload))
+
     def build_boosted(self, ids: Sequence[PointId]) -> list[models.QueryRequest]:
         """For each boost of the plan: which of these points it applies to."""
         return [
@@ -151,9 +156,8 @@ class QueryBuilder:
         if self._plan.fusion is Fusion.RRF:
             return models.RrfQuery(rrf=models.Rrf(k=self._plan.rrf_k, weights=self.weights))
         terms = [_build_linear_term(place, vector) for place, vector in enumerate(self.used)]
-        return models.FormulaQuery(
-            formula=models.SumExpression(sum=terms), defaults={f"$score[{place}]": 0.0 for place in range(len(terms))}
-        )
+        joined = reduce(_build_larger, terms) if self._plan.fusion is Fusion.MAX else models.SumExpression(sum=terms)
+        return models.FormulaQuery(formula=joined, defaults={f"$score[{place}]": 0.0 for place in range(len(terms))})
 
     def _build_rescored(self, fused: _Stage) -> _Stage:
         """The formula of the module around the fused candidates; pinned titles join even if no vector found them."""
@@ -235,8 +239,18 @@ def _having(ids: Sequence[PointId]) -> models.Filter:
     return models.Filter(must=[_has_id(ids)])
 
 
+def _select(payload: Sequence[str]) -> models.PayloadSelectorInclude | None:
+    return models.PayloadSelectorInclude(include=list(payload)) if payload else None
+
+
 def _multiply(number: float, expression: models.Expression) -> models.MultExpression:
     return models.MultExpression(mult=[number, expression])
+
+
+def _build_larger(first: models.Expression, second: models.Expression) -> models.Expression:
+    """max(a, b) = (a + b + |a - b|) / 2: the formulas know no other way to say it."""
+    difference = models.AbsExpression(abs=models.SumExpression(sum=[first, _multiply(-1.0, second)]))
+    return _multiply(0.5, models.SumExpression(sum=[first, second, difference]))
 
 
 def _build_linear_term(place: int, vector: PlannedVector) -> models.Expression:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from search.qdrant_query import QueryBuilder, ScoredPoint, build_stored_vectors
 from search.ranking import DIVERSITY_POOL
 from search.request import WINDOW_MAX
 from search.steps import Steps
+
+if TYPE_CHECKING:
+    from search.sources import Source
 
 # Points whose cosines are asked for in one request: its cost grows with them times the dense vectors.
 _COSINES_AT_ONCE = 1_000
@@ -45,25 +48,25 @@ class Ranking:
     cosines: Mapping[str, float] | None = None
 
 
-def rank(plan: SearchPlan, builder: QueryBuilder) -> Steps[Ranking]:
+def rank(plan: SearchPlan, source: Source) -> Steps[Ranking]:
     """The page of the plan."""
     if plan.is_listing:
-        return (yield from _list(plan, builder))
+        return (yield from _list(plan, source.builder))
     # A least similarity is a cosine, and references may lack every dense vector of the plan.
-    if not builder.used or (plan.min_score is not None and not builder.dense):
+    if not source.used or (plan.min_score is not None and not source.dense):
         return Ranking((), 0, is_exact=True)
-    if plan.min_score is not None and not builder.is_plain:
-        return (yield from _rank_similar_enough(plan, builder, plan.min_score))
+    if plan.min_score is not None and not source.is_plain:
+        return (yield from _rank_similar_enough(plan, source, plan.min_score))
     if plan.sort is not None:
-        return (yield from _rank_sorted(plan, builder, plan.sort))
+        return (yield from _rank_sorted(plan, source, plan.sort))
     if plan.diversity:
-        return (yield from _rank_diverse(plan, builder))
-    found = (yield [builder.build_ranking(limit=plan.limit, offset=plan.offset)])[0]
+        return (yield from _rank_diverse(plan, source))
+    found = yield from source.fetch(limit=plan.limit, offset=plan.offset)
     if found or not plan.offset:
         total, is_exact = plan.offset + len(found), len(found) < plan.limit
     else:
         # Beyond the end: how far does it go?
-        before = (yield [builder.build_ranking(limit=plan.offset, offset=0)])[0]
+        before = yield from source.fetch(limit=plan.offset, offset=0)
         total, is_exact = len(before), True
     return Ranking(_take(found), total, is_exact)
 
@@ -82,17 +85,18 @@ def _list(plan: SearchPlan, builder: QueryBuilder) -> Steps[Ranking]:
     return Ranking(points, plan.offset + len(points), is_exact=is_last)
 
 
-def _rank_similar_enough(plan: SearchPlan, builder: QueryBuilder, min_score: float) -> Steps[Ranking]:
+def _rank_similar_enough(plan: SearchPlan, source: Source, min_score: float) -> Steps[Ranking]:
     # All of them: none brought more than `plan.candidates`. Beyond the window no page reaches.
-    everything = min(plan.candidates * len(builder.used) + len(plan.pins), WINDOW_MAX)
-    candidates = (yield [_ask_for(plan, builder, everything)])[0]
+    everything = min(plan.candidates * len(source.used) + len(plan.pins), WINDOW_MAX)
+    candidates = yield from _ask_for(plan, source, everything)
     needed = len(candidates) if plan.sort or plan.diversity else plan.reaches
     passing: list[ScoredPoint] = []
-    cosines: dict[str, float] = {}
+    cosines = dict(source.known_cosines)
     seen = 0
     while seen < len(candidates) and len(passing) < needed:
         some = candidates[seen : seen + _COSINES_AT_ONCE]
-        cosines |= take_best((yield builder.build_cosines([point.id for point in some])))
+        if requests := source.build_cosines([point.id for point in some]):
+            cosines = take_best((yield requests), known=cosines)
         passing += [point for point in some if cosines.get(str(point.id), -2.0) >= min_score]
         seen += len(some)
     is_exact = seen == len(candidates) < plan.candidates
@@ -100,32 +104,32 @@ def _rank_similar_enough(plan: SearchPlan, builder: QueryBuilder, min_score: flo
     if plan.sort is not None:
         passing = _sort(passing, plan.sort)
     elif plan.diversity:
-        passing = yield from _rearrange(plan, builder, passing)
+        passing = yield from _rearrange(plan, source, passing)
     return Ranking(_take(passing[plan.offset : plan.reaches]), total, is_exact, cosines)
 
 
-def _rank_sorted(plan: SearchPlan, builder: QueryBuilder, sort: Sort) -> Steps[Ranking]:
+def _rank_sorted(plan: SearchPlan, source: Source, sort: Sort) -> Steps[Ranking]:
     """The candidates, which are what the text is about, in the order of the sort."""
-    candidates = (yield [_ask_for(plan, builder, plan.candidates)])[0]
+    candidates = yield from _ask_for(plan, source, plan.candidates)
     page = _sort(candidates, sort)[plan.offset : plan.reaches]
     return Ranking(_take(page), len(candidates), is_exact=len(candidates) < plan.candidates)
 
 
-def _rank_diverse(plan: SearchPlan, builder: QueryBuilder) -> Steps[Ranking]:
-    candidates = (yield [_ask_for(plan, builder, plan.pool)])[0]
-    page = (yield from _rearrange(plan, builder, candidates))[plan.offset : plan.reaches]
+def _rank_diverse(plan: SearchPlan, source: Source) -> Steps[Ranking]:
+    candidates = yield from _ask_for(plan, source, plan.pool)
+    page = (yield from _rearrange(plan, source, candidates))[plan.offset : plan.reaches]
     return Ranking(_take(page), len(candidates), is_exact=len(candidates) < plan.pool)
 
 
-def _rearrange(plan: SearchPlan, builder: QueryBuilder, points: Sequence[ScoredPoint]) -> Steps[list[ScoredPoint]]:
+def _rearrange(plan: SearchPlan, source: Source, points: Sequence[ScoredPoint]) -> Steps[list[ScoredPoint]]:
     """Pinned titles stay where they are: they were asked for by name. So does what comes after the largest pool, since
     the work grows with its square.
 
     References may lack every dense vector of the plan: then there is no measure, and the order stays.
     """
-    if not points or not builder.dense:
+    if not points or not source.dense:
         return list(points)
-    measure = builder.dense[0].name
+    measure = source.dense[0].name
     most = DIVERSITY_POOL[1]
     best, others = points[:most], points[most:]
     stored = (yield [build_stored_vectors([point.id for point in best], [measure])])[0]
@@ -142,18 +146,19 @@ def _rearrange(plan: SearchPlan, builder: QueryBuilder, points: Sequence[ScoredP
     return [*fixed, *(free[place] for place in order), *others]
 
 
-def take_best(answers: Sequence[Sequence[ScoredPoint]]) -> dict[str, float]:
-    """The best cosine of each point over the answers of all dense vectors."""
-    best: dict[str, float] = {}
+def take_best(
+    answers: Sequence[Sequence[ScoredPoint]], *, known: Mapping[str, float] | None = None
+) -> dict[str, float]:
+    """The best cosine of each point over the answers of all dense vectors, and what is known already."""
+    best = dict(known or {})
     for answer in answers:
         for point in answer:
             best[str(point.id)] = max(point.score, best.get(str(point.id), -2.0))
     return best
 
 
-def _ask_for(plan: SearchPlan, builder: QueryBuilder, count: int) -> Any:
-    payload = [plan.sort.path] if plan.sort else []
-    return builder.build_ranking(limit=count, offset=0, payload=payload)
+def _ask_for(plan: SearchPlan, source: Source, count: int) -> Steps[Sequence[ScoredPoint]]:
+    return (yield from source.fetch(limit=count, offset=0, payload=[plan.sort.path] if plan.sort else []))
 
 
 def _sort(points: Sequence[ScoredPoint], sort: Sort) -> list[ScoredPoint]:

@@ -7,7 +7,14 @@ How the values were chosen, and how to choose them again for another encoder: do
 
 from __future__ import annotations
 
-from core.vectors import LEXICAL_VECTOR, METADATA_VECTOR, TEXT_VECTORS
+from core.vectors import (
+    CHARACTER_IMAGE_VECTOR,
+    IMAGE_VECTOR,
+    LEXICAL_VECTOR,
+    METADATA_VECTOR,
+    PICTURE_VECTORS,
+    TEXT_VECTORS,
+)
 
 # Candidates that each vector brings into the fusion: a title far down one list may lead the other. Few steps, since
 # ranks depend on the depth: pages of one depth join without gap or overlap.
@@ -35,6 +42,18 @@ SAME_TYPE_BOOST = 0.5
 YEAR_BOOSTS = ((3, 0.2), (8, 0.5))
 GOOD_SCORE_BOOST = (7.0, 0.75)
 
+# Titles by a picture: the better of both vectors, so that the title of a known picture cannot be outdone by titles that
+# are middling in both. Choices and measurements: docs/decisions/0013-picture-search.md.
+PICTURE_FUSION = "max"
+PICTURE_WEIGHTS: dict[str, float] = {IMAGE_VECTOR: 1.0, CHARACTER_IMAGE_VECTOR: 1.0}
+PICTURE_POPULARITY = 0.0
+# TITLE_PICTURES=group: pictures looked at for each title wanted, since several may be of one title.
+GROUPED_DEPTH_FACTOR = 8
+# By text and by picture: how much each side counts.
+SIDE_WEIGHTS = (0.5, 0.5)
+# How the scores of the two sides become comparable: what stands for the rules in the fingerprint of a plan.
+SIDE_RULES = "deviations-1"
+
 # Distribution-based fusion knows no weights: a list of weight 2 takes part twice.
 DBSF_WEIGHTS = (1.0, 2.0, 3.0)
 # Linear fusion brings the scores of sparse vectors between 0 and 1: this score counts as one half.
@@ -52,5 +71,7 @@ PIN_STEP = 50.0
 DIVERSITY_POOL_FACTOR = 5
 DIVERSITY_POOL = (100, 1_000)
 
-# A text or a title makes queries for these; the others need a picture or a history.
+# A text makes queries for these; the others need a picture or a history.
 SEARCHABLE_VECTORS = (*TEXT_VECTORS, LEXICAL_VECTOR, METADATA_VECTOR)
+# A title has pictures of its own to compare by.
+COMPARABLE_VECTORS = (*SEARCHABLE_VECTORS, *PICTURE_VECTORS)

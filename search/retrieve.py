@@ -9,19 +9,20 @@ of 20 costs 1.2 CPU-ms less (web and Qdrant together) once its titles are known.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import orjson
 
 from core.vectors import Priority
-from search.explain import explain
-from search.live import LiveIndex
+from search.grouping import GroupedHits, GroupedSource
 from search.memory import Memory
 from search.plan import SearchPlan
-from search.qdrant_query import QueryBuilder, QueryVector, ScoredPoint
+from search.qdrant_query import QueryBuilder, ScoredPoint
 from search.query_vectors import QueryVectors, load_reference_vectors
 from search.rank import Ranked, Ranking, rank, take_best
+from search.sides import TwoSides
+from search.sources import Source, VectorSource
 from search.steps import Steps
 
 _DIGITS = 6
@@ -80,6 +81,22 @@ class Page:
     vectors: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class QuerySide:
+    """What a plan is compared with: vectors by name, and for a grouped plan the pictures that were found."""
+
+    vectors: QueryVectors
+    hits: GroupedHits | None = None
+
+
+class Content(Protocol):
+    """A collection whose content changes; `state` names the present one."""
+
+    @property
+    def state(self) -> str:
+        """Changes whenever the content may have changed."""
+
+
 class Retriever:
     """Turns a plan into steps. Each method's steps raise whatever the one who drives them raises."""
 
@@ -87,58 +104,70 @@ class Retriever:
         self._get_ef = get_ef
         self._payloads = payloads
 
-    def retrieve(self, live: LiveIndex, plan: SearchPlan, vectors: QueryVectors) -> Steps[Page]:
-        """The page that the plan asks for. `vectors` is the query side; those of references are looked up here."""
-        builder = yield from self._build(plan, vectors)
-        ranking = yield from rank(plan, builder.builder)
-        hits = yield from self._describe(live, plan, builder, ranking.points, cosines=ranking.cosines)
-        return Page(hits, ranking.total, ranking.is_exact, builder.builder.names)
+    def retrieve(self, live: Content, plan: SearchPlan, query: QuerySide) -> Steps[Page]:
+        """The page that the plan asks for. The vectors of references are looked up here."""
+        source = yield from self._build(plan, query)
+        ranking = yield from rank(plan, source)
+        hits = yield from self._describe(live, plan, source, ranking.points, cosines=ranking.cosines)
+        return Page(hits, ranking.total, ranking.is_exact, _name(source))
 
-    def rank(self, plan: SearchPlan, vectors: QueryVectors) -> Steps[tuple[Ranking, tuple[str, ...]]]:
+    def rank(self, plan: SearchPlan, query: QuerySide) -> Steps[tuple[Ranking, tuple[str, ...]]]:
         """The ranked points alone, and the names of the vectors that took part."""
-        prepared = yield from self._build(plan, vectors)
-        ranking = yield from rank(plan, prepared.builder)
-        return ranking, prepared.builder.names
+        source = yield from self._build(plan, query)
+        ranking = yield from rank(plan, source)
+        return ranking, _name(source)
 
-    def describe(
-        self, live: LiveIndex, plan: SearchPlan, vectors: QueryVectors, points: Sequence[Ranked]
-    ) -> Steps[list[Hit]]:
+    def describe(self, live: Content, plan: SearchPlan, query: QuerySide, points: Sequence[Ranked]) -> Steps[list[Hit]]:
         """The hits of points that were ranked before, in their order, without those that are gone or hidden now."""
-        prepared = yield from self._build(plan, vectors)
-        return (yield from self._describe(live, plan, prepared, points))
+        source = yield from self._build(plan, query)
+        return (yield from self._describe(live, plan, source, points))
 
-    def _build(self, plan: SearchPlan, vectors: QueryVectors) -> Steps[_Prepared]:
+    def _build(self, plan: SearchPlan, query: QuerySide) -> Steps[Source]:
+        vectors = query.vectors
         if plan.references:
             vectors = yield from load_reference_vectors(plan)
-        return _Prepared(QueryBuilder(plan, vectors, get_ef=self._get_ef), vectors)
+        if plan.beside is None:
+            return self._build_side(plan, vectors, query.hits)
+        # A least similarity is judged over both sides: a title may fail it by its words and pass it by its pictures.
+        text = self._build_side(replace(plan, min_score=None), vectors, query.hits)
+        picture = self._build_side(plan.beside.plan, vectors, query.hits)
+        return TwoSides(plan, plan.beside, text=text, picture=picture)
+
+    def _build_side(self, plan: SearchPlan, vectors: QueryVectors, hits: GroupedHits | None) -> Source:
+        builder = QueryBuilder(plan, vectors, get_ef=self._get_ef)
+        if plan.is_grouped:
+            return GroupedSource(plan, hits or {}, builder)
+        return VectorSource(plan, vectors, builder)
 
     def _describe(
         self,
-        live: LiveIndex,
+        live: Content,
         plan: SearchPlan,
-        prepared: _Prepared,
+        source: Source,
         points: Sequence[Ranked],
         *,
         cosines: Mapping[str, float] | None = None,
     ) -> Steps[list[Hit]]:
         if not points:
             return []
-        builder, ids = prepared.builder, [point.point_id for point in points]
+        ids = [point.point_id for point in points]
         known, missing = self._recall(live, plan, ids)
-        if builder.is_plain:
-            cosines = {point.point_id: point.score for point in points} if builder.dense else {}
-        requests = builder.build_cosines(ids) if cosines is None else []
+        if source.is_plain:
+            cosines = {point.point_id: point.score for point in points} if source.dense else {}
+        requests = source.build_cosines(ids) if cosines is None else []
         if missing:
-            requests.append(builder.build_payloads(missing))
+            requests.append(source.builder.build_payloads(missing))
         answers = (yield requests) if requests else []
         if missing:
             known |= self._remember(live, plan, answers[-1])
             answers = answers[:-1]
-        explanations = (yield from explain(plan, builder, prepared.vectors, points)) if plan.explain else {}
-        return _join(points, take_best(answers) if cosines is None else cosines, known, explanations)
+        explanations = (yield from source.explain(points)) if plan.explain else {}
+        if cosines is None:
+            cosines = take_best(answers, known=source.known_cosines)
+        return _join(points, cosines, known, explanations)
 
     def _recall(
-        self, live: LiveIndex, plan: SearchPlan, ids: Sequence[str]
+        self, live: Content, plan: SearchPlan, ids: Sequence[str]
     ) -> tuple[dict[str, StoredPayload], list[str]]:
         """The payloads that are known by point id, and the ids of the others. Parts of payloads are not kept.
 
@@ -151,19 +180,15 @@ class Retriever:
         known = {point_id: payload for (_, point_id), payload in found.items() if not (hides and payload.adult)}
         return known, [point_id for point_id in ids if point_id not in known]
 
-    def _remember(self, live: LiveIndex, plan: SearchPlan, points: Sequence[ScoredPoint]) -> dict[str, StoredPayload]:
+    def _remember(self, live: Content, plan: SearchPlan, points: Sequence[ScoredPoint]) -> dict[str, StoredPayload]:
         encoded = {str(point.id): _encode(point) for point in points}
         if plan.fields is None:
             self._payloads.put_many({(live.state, point_id): item for point_id, item in encoded.items()})
         return encoded
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A plan with its query side."""
-
-    builder: QueryBuilder
-    vectors: Mapping[str, QueryVector]
+def _name(source: Source) -> tuple[str, ...]:
+    return tuple(vector.name for vector in source.used)
 
 
 def _encode(point: ScoredPoint) -> StoredPayload:

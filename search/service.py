@@ -15,12 +15,14 @@ from search.asked import AskedQueries
 from search.backend import SearchBackend
 from search.cache import pack_query
 from search.cursors import CursorStore
-from search.executor import MEMORY_TTL_S, Executor, build_answer_key, get_ms_since, read_query
+from search.executor import MEMORY_TTL_S, Executor, PictureLookup, get_ms_since, read_query
 from search.live import LiveIndex
 from search.long_lists import LongLists
 from search.memory import Memory
+from search.pictures.finder import PictureFinder
 from search.questions import Question, QuestionBuilder, Request
 from search.referring import TitleFinder, show_title
+from search.request import SearchRequest, SimilarRequest
 from search.together import TogetherSearch
 from search.understanding.understood import Understands
 
@@ -37,6 +39,14 @@ class _Repeatable:
     asked: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class PictureParts:
+    """What searches by picture need beside what searches by text need."""
+
+    finder: PictureFinder
+    lookup: PictureLookup
+
+
 class SearchService:
     """Answers searches and looks titles up. Safe to use from many threads. Raises the errors of `core.errors` only."""
 
@@ -50,13 +60,16 @@ class SearchService:
         cursors: CursorStore,
         finder: TitleFinder,
         understanding: Understands | None = None,
+        pictures: PictureParts | None = None,
     ) -> None:
         self._backend = backend
         self._kept = kept
         self._asked = asked
         self._finder = finder
-        self._questions = QuestionBuilder(settings, finder=finder, understanding=understanding)
-        self._executor = Executor(settings, backend)
+        self._questions = QuestionBuilder(
+            settings, finder=finder, understanding=understanding, pictures=pictures.finder if pictures else None
+        )
+        self._executor = Executor(settings, backend, pictures.lookup if pictures else None)
         self._lives = Lives(settings.cache_ttl_s, settings.cache_stale_s, settings.vector_cache_ttl_s)
         self._together = TogetherSearch(self._questions, self._executor, kept, self._lives)
         self._long_lists = LongLists(self._executor, cursors)
@@ -71,7 +84,7 @@ class SearchService:
         self._counts = dict.fromkeys(self._counters, 0)
 
     def search(self, request: Request, *, token: bytes | None = None) -> SearchAnswer:
-        """Answer one search, by text or by titles.
+        """Answer one search for titles: by text, by titles, by a picture, or by text and picture.
 
         `token` is whatever the caller knows the whole request by, such as the bytes of its body: see `repeat`.
         """
@@ -82,7 +95,7 @@ class SearchService:
             return self._long_lists.answer_by_cursor(question, question.cursor)
         live = self._backend.get_live()
         answer = self._answer(question, live, started)
-        asked = self._asked.note(request)
+        asked = self._asked.note(request) if isinstance(request, SearchRequest | SimilarRequest) else None
         # A stale answer is shown while a new one is made, and not a moment longer.
         if token is not None and len(token) <= TOKEN_MAX_BYTES and answer.cache != "stale":
             self._answers.put_many({(live.state, token): _Repeatable(answer.body, asked)})
@@ -93,7 +106,7 @@ class SearchService:
         question = self._questions.build(request)
         live = self._backend.get_live()
         make = self._build_make(question, live, {}, [])
-        self._kept.refill(build_answer_key(question, live), make, lives=self._lives)
+        self._kept.refill(self._executor.build_key(question, live), make, lives=self._lives)
 
     def search_batch(self, requests: Sequence[Request], *, field: str = "queries") -> list[SearchAnswer]:
         """Answer many searches together, all or none; `field` is where they stand in the caller's body."""
@@ -158,7 +171,7 @@ class SearchService:
         took_ms: dict[str, float] = {}
         made_from: list[Source] = []
         make = self._build_make(question, live, took_ms, made_from)
-        key = build_answer_key(question, live)
+        key = self._executor.build_key(question, live)
         fetched = self._kept.fetch(key, make, lives=self._lives, timeout_s=self._wait_s)
         source = _SOURCES.get(fetched.state) or made_from[0]
         if source in ("result", "stale"):
@@ -173,14 +186,16 @@ class SearchService:
 
         def make(beside: bytes | None) -> Made:
             known = read_query(beside, live)
-            made_from.append("none" if known is None else "vector")
             plan, begun = question.plan, time.perf_counter()
             query = known
             if query is None and plan.text is not None:
                 query = self._executor.embed([plan.text], live)[plan.text]
+            side, is_picture_known = self._executor.complete(question, live, query)
+            is_known = known is not None or (plan.text is None and plan.by_picture is not None)
+            made_from.append("vector" if is_known and is_picture_known else "none")
             took_ms["embed"] = get_ms_since(begun)
             begun = time.perf_counter()
-            page = self._executor.retrieve(plan, live, query)
+            page = self._executor.retrieve(plan, live, side)
             took_ms["retrieve"] = get_ms_since(begun)
             made_beside = pack_query(query) if query is not None and known is None else None
             return Made(encode_page(plan, page, question.shown), made_beside)

@@ -25,6 +25,19 @@ def run_steps(steps: Steps[T], ask: Ask) -> T:
 
 def run_together(many: Sequence[Steps[T]], ask: Ask) -> list[T]:
     """Drive all questions at once: what they need at the same time is asked in one round trip."""
+    steps = join_steps(many)
+    answers: Answers | None = None
+    while True:
+        try:
+            requests = steps.send(answers)  # type: ignore[arg-type]  # None begins
+        except StopIteration as end:
+            results: list[T] = end.value
+            return results
+        answers = ask(requests) if requests else ()
+
+
+def join_steps(many: Sequence[Steps[T]]) -> Steps[list[T]]:
+    """Several questions as one: each of its steps is a step of all that have not ended."""
     results: dict[int, T] = {}
     waiting: dict[int, Sequence[QueryRequest]] = {}
 
@@ -38,8 +51,7 @@ def run_together(many: Sequence[Steps[T]], ask: Ask) -> list[T]:
         advance(index, None)
     while waiting:
         asked, waiting = waiting, {}
-        requests = [request for needed in asked.values() for request in needed]
-        answers = iter(ask(requests) if requests else ())
+        answers = iter((yield [request for needed in asked.values() for request in needed]))
         for index, needed in asked.items():
             advance(index, [next(answers) for _ in needed])
     return [results[index] for index in range(len(many))]

@@ -10,9 +10,11 @@ from search.answer import SearchAnswer, Source, encode_page
 from search.answers import AnswerCache, Lives, Made
 from search.cache import pack_query
 from search.executor import Executor, build_answer_key, get_ms_since, read_query
+from search.query_vectors import choose_text_vectors
 from search.questions import Question, QuestionBuilder, Request
 from search.ranking import CANDIDATE_DEPTHS
 from search.request import BATCH_MAX, SearchRequest
+from search.retrieve import QuerySide
 
 # All results of a batch are in memory at once, on both sides.
 RESULTS_MAX = 20_000
@@ -44,11 +46,12 @@ class TogetherSearch:
         missing = [place for place, (body, _) in enumerate(known) if body is None]
         texts = [text for place in missing if queries[place] is None and (text := questions[place].plan.text)]
         embedded = self._executor.embed(texts, live)
-        pages = self._executor.retrieve_together(
-            [questions[place].plan for place in missing],
-            live,
-            [queries[place] or embedded.get(questions[place].plan.text or "") for place in missing],
-        )
+        plans = [questions[place].plan for place in missing]
+        sides = [
+            QuerySide(choose_text_vectors(plan, queries[place] or embedded.get(plan.text or "")))
+            for place, plan in zip(missing, plans, strict=True)
+        ]
+        pages = self._executor.retrieve_together(plans, live, sides)
         made: dict[int, bytes] = {}
         for place, page in zip(missing, pages, strict=True):
             made[place] = encode_page(questions[place].plan, page, questions[place].shown)

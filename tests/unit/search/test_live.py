@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-import search.live
+import search.contents
 from core.errors import DependencyUnavailableError
 from core.recipe import EmbeddingRecipe, RecipeSet
 from search.live import LiveIndexReader, NothingIndexedError
@@ -115,7 +115,7 @@ def test_the_state_changes_when_the_content_may_have(
     states.append(reader.get().state)
     repositories.is_writing = True
     for moment in (1_000.0, 1_030.0):
-        monkeypatch.setattr(search.live.time, "time", lambda moment=moment: moment)
+        monkeypatch.setattr(search.contents.time, "time", lambda moment=moment: moment)
         expire(reader)
         states.append(reader.get().state)
     assert len(set(states)) == len(states)
@@ -137,7 +137,7 @@ def test_an_exclusion_or_another_generation_is_another_scope(
     scopes.append(reader.get().scope)
     repositories.is_settling = True
     for moment in (1_000.0, 1_002.0):
-        monkeypatch.setattr(search.live.time, "time", lambda moment=moment: moment)
+        monkeypatch.setattr(search.contents.time, "time", lambda moment=moment: moment)
         expire(reader)
         scopes.append(reader.get().scope)
     assert len(set(scopes)) == len(scopes)

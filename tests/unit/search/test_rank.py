@@ -17,6 +17,7 @@ from search.qdrant_query import QueryBuilder, QueryRequest, QueryVector, ScoredP
 from search.rank import Ranking, rank
 from search.ranking import CANDIDATE_DEPTHS, DIVERSITY_POOL
 from search.request import SearchRequest, SimilarRequest
+from search.sources import VectorSource
 from search.steps import run_steps
 
 _SETTINGS = Settings(_env_file=None)
@@ -47,7 +48,8 @@ class EndlessIndex:
 
 def rank_with(plan: SearchPlan, vectors: dict[str, QueryVector], index: EndlessIndex) -> Ranking:
     """The page of the plan."""
-    return run_steps(rank(plan, QueryBuilder(plan, vectors, get_ef=lambda _: 64)), index.run)
+    source = VectorSource(plan, vectors, QueryBuilder(plan, vectors, get_ef=lambda _: 64))
+    return run_steps(rank(plan, source), index.run)
 
 
 def build_similar(**options: Any) -> SearchPlan:

@@ -16,7 +16,7 @@ from search.planning import build_search_plan
 from search.qdrant_query import QueryRequest, ScoredPoint
 from search.query_vectors import choose_text_vectors
 from search.request import WINDOW_MAX, SearchRequest
-from search.retrieve import Page, Retriever, build_payload_memory
+from search.retrieve import Page, QuerySide, Retriever, build_payload_memory
 from search.steps import run_steps
 
 _RECIPE = EmbeddingRecipe("fake", "1", 4, 1)
@@ -56,7 +56,7 @@ def search(index: EndlessIndex, *, limit: int, offset: int = 0) -> Page:
         query="x", limit=limit, offset=offset, min_score=0.5, vectors=dict.fromkeys(TEXT_VECTORS, 1.0), boost=0.0
     )
     plan = build_search_plan(request, Settings(_env_file=None))
-    return run_steps(retriever.retrieve(_LIVE, plan, choose_text_vectors(plan, _QUERY)), index.run)
+    return run_steps(retriever.retrieve(_LIVE, plan, QuerySide(choose_text_vectors(plan, _QUERY))), index.run)
 
 
 def test_the_deepest_page_is_bounded() -> None:
