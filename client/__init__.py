@@ -10,6 +10,7 @@ from client.admin import Point
 from client.client import Client
 from client.headers import AnswerInfo, RateLimit
 from client.options import SearchOptions, SearchQuery, SimilarBatchOptions, SimilarOptions, Sort
+from client.pictures import PictureGiven
 from client.problems import (
     ApiError,
     AuthenticationError,
@@ -39,6 +40,7 @@ from client.values.admin import (
 )
 from client.values.faceting import Facets, FacetValue, Suggestion
 from client.values.jobs import DeadLetter, Job, JobProgress
+from client.values.pictures import Indexed
 from client.values.search import QueryInfo, SearchAnswer, SearchResult, StreamSummary, Title
 from client.values.status import Check, Health, Stats
 
@@ -59,11 +61,13 @@ __all__ = [
     "Facets",
     "Generation",
     "Health",
+    "Indexed",
     "InvalidRequestError",
     "Job",
     "JobProgress",
     "NotFoundError",
     "PermissionDeniedError",
+    "PictureGiven",
     "Point",
     "Problem",
     "QueryInfo",

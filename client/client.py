@@ -14,6 +14,7 @@ from client.admin import AdminClient
 from client.etags import EtagMemory
 from client.headers import AnswerInfo
 from client.jobs import JobsClient
+from client.pictures import PictureCalls
 from client.retrying import RetryPolicy
 from client.searching import SearchCalls
 from client.similar import SimilarCalls
@@ -24,7 +25,7 @@ from client.values.status import Alive, Health, Stats
 _UNAVAILABLE = 503
 
 
-class Client(SearchCalls, SimilarCalls):
+class Client(SearchCalls, SimilarCalls, PictureCalls):
     """The Anime Vector Service over HTTP. Searches are methods; jobs and administration are in `jobs` and `admin`.
 
         with Client("http://localhost:8002", api_key=os.environ["AVS_API_KEY"]) as client:

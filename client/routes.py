@@ -42,6 +42,10 @@ SIMILAR_BATCH: Final = Route("POST", "/api/v1/similarity/batch")
 FACETS: Final = Route("POST", "/api/v1/facets")
 SUGGEST: Final = Route("GET", "/api/v1/suggest")
 
+GET_MEDIA: Final = Route("GET", "/api/v1/media/{sha256}")
+# The same again stores the same again.
+INDEX: Final = Route("POST", "/api/v1/index")
+
 CREATE_JOB: Final = Route("POST", "/api/v1/jobs", is_repeatable=False)
 LIST_JOBS: Final = Route("GET", "/api/v1/jobs")
 GET_JOB: Final = Route("GET", "/api/v1/jobs/{job_id}")

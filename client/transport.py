@@ -34,7 +34,10 @@ _NOT_MODIFIED = 304
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A request. `accepted`: statuses besides 2xx that carry the value; `extra_s`: more time for the answer."""
+    """A request. `accepted`: statuses besides 2xx that carry the value; `extra_s`: more time for the answer.
+
+    `accept`: the media type of the answer.
+    """
 
     route: Route
     path: str
@@ -42,6 +45,7 @@ class Call:
     body: Mapping[str, Any] | None = None
     accepted: Collection[int] = ()
     extra_s: float = 0.0
+    accept: str = _JSON_TYPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +133,7 @@ class Transport:
         )
 
     def _fetch(self, attempt: _Attempt) -> bytes:
-        request, kept = self._build_request(attempt, accept=f"{_JSON_TYPE}, {_PROBLEM_TYPE}")
+        request, kept = self._build_request(attempt, accept=f"{attempt.call.accept}, {_PROBLEM_TYPE}")
         left_s = attempt.deadline - self._policy.clock()
         request.extensions["timeout"] = self._limit(min(self._timeout_s + attempt.call.extra_s, left_s))
         with closing(self._send(request, attempt)) as response:

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from api.app import create_app
+from api.contract import build_document
 from api.services import build_services
 from client import Client, ClientError, options, routes, values
 from client.routes import Route, list_routes
@@ -33,6 +34,8 @@ CALLS: dict[Route, Callable[[Client], Any]] = {
     routes.SIMILAR_BATCH: lambda client: client.similar_each([ANY_ID]),
     routes.FACETS: lambda client: client.get_facets(["genres"]),
     routes.SUGGEST: lambda client: client.suggest("x"),
+    routes.GET_MEDIA: lambda client: client.get_media(ANY_ID),
+    routes.INDEX: lambda client: client.index_document({"title": "x"}),
     routes.CREATE_JOB: lambda client: client.jobs.create_index(),
     routes.LIST_JOBS: lambda client: client.jobs.list(),
     routes.GET_JOB: lambda client: client.jobs.get(ANY_ID),
@@ -63,6 +66,11 @@ CALLS: dict[Route, Callable[[Client], Any]] = {
 FULL_CALLS: dict[Route, tuple[Callable[[Client], Any], ...]] = {
     routes.SEARCH_BATCH: (lambda client: client.search_batch(["x"]),),
     routes.FACETS: (lambda client: client.get_facets(["genres"], filters={"year": 2000}),),
+    routes.INDEX: (
+        lambda client: client.index_picture("x", b"x", title="x", metadata={}),
+        lambda client: client.index_picture("x", "https://example.org/x.jpg"),
+        lambda client: client.index_document({"title": "x"}),
+    ),
     routes.CREATE_JOB: (
         lambda client: client.jobs.create_index(["x"]),
         lambda client: client.jobs.create_import([{"title": "x"}]),
@@ -82,7 +90,7 @@ FULL_CALLS: dict[Route, tuple[Callable[[Client], Any], ...]] = {
 # Bodies that are made of options.
 OPTION_ROUTES = {routes.SEARCH, routes.SIMILAR_BATCH}
 
-# What each route answers; None: nothing. The document of a title has more entries than its schema names.
+# What each route answers; None: nothing, or bytes. The document of a title has more entries than its schema names.
 ANSWERS: dict[Route, type[Value] | None] = {
     routes.SEARCH: values.search.SearchAnswer,
     routes.SEARCH_BATCH: values.search.BatchAnswer,
@@ -91,6 +99,8 @@ ANSWERS: dict[Route, type[Value] | None] = {
     routes.SIMILAR_BATCH: values.search.BatchAnswer,
     routes.FACETS: values.faceting.Facets,
     routes.SUGGEST: values.faceting.SuggestionList,
+    routes.GET_MEDIA: None,
+    routes.INDEX: values.pictures.Indexed,
     routes.CREATE_JOB: values.jobs.Job,
     routes.LIST_JOBS: values.jobs.JobList,
     routes.GET_JOB: values.jobs.Job,
@@ -122,7 +132,7 @@ ANSWERS: dict[Route, type[Value] | None] = {
 def document() -> Iterator[dict[str, Any]]:
     """The OpenAPI document of the application. Building it connects to nothing."""
     services = build_services(Settings(_env_file=None))
-    yield create_app(services).api_doc
+    yield build_document(create_app(services), is_open=True)
     services.close()
 
 

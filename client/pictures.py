@@ -1,0 +1,79 @@
+"""Pictures in requests, stored pictures, and pictures and documents to be indexed at once.
+
+A picture is given as its bytes, as the path of a file (`pathlib.Path`), or as a text: a data URL, or its address
+(`https://...`), from which the service fetches it.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from client import routes
+from client.transport import Call, Transport
+from client.values.pictures import Indexed
+
+PictureGiven = bytes | Path | str
+# What the service waits by default, so that the answer says whether it is searchable.
+INDEX_WAIT_S = 10.0
+
+
+class PictureCalls:
+    """What `Client` can do with single pictures."""
+
+    _transport: Transport
+
+    def index_picture(
+        self,
+        image_id: str,
+        picture: PictureGiven,
+        *,
+        tags: Sequence[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+        title: str | None = None,
+        adult: bool = False,
+        wait_s: float = INDEX_WAIT_S,
+    ) -> Indexed:
+        """Store a picture under an id of your own and index it; the same id again replaces it. Needs an editor's key.
+
+        `title` is the slug or `provider:id` of the title that it belongs to. When `searchable` is false the job goes
+        on: `client.jobs.wait_for(indexed.job.id)`.
+
+            client.index_picture("poster-17", Path("poster.jpg"), tags=["poster"], metadata={"year": 1995})
+        """
+        body = {"image_id": image_id, **build_picture(picture), "tags": tags, "metadata": metadata or {}}
+        if title is not None:
+            body["title"] = title
+        return self._index({**body, "adult": adult}, wait_s=wait_s)
+
+    def index_document(self, document: Mapping[str, Any], *, wait_s: float = INDEX_WAIT_S) -> Indexed:
+        """Take over one title document and index it. Needs an editor's key; many at once: `admin.upsert_documents`."""
+        return self._index({"document": document}, wait_s=wait_s)
+
+    def get_media(self, sha256: str, *, width: int | None = None, include_adult: bool = False) -> bytes:
+        """A stored picture, or a thumbnail of it as WebP: 96, 192, 320 or 640 pixels wide. Raises NotFoundError."""
+        params = {"width": width, "include_adult": True if include_adult else None}
+        path = routes.GET_MEDIA.fill(sha256=sha256)
+        return self._transport.fetch(Call(route=routes.GET_MEDIA, path=path, params=params, accept="image/*"))
+
+    def _index(self, body: Mapping[str, Any], *, wait_s: float) -> Indexed:
+        call = Call(route=routes.INDEX, path=routes.INDEX.path, body={**body, "wait": wait_s}, extra_s=wait_s)
+        return self._transport.get(call, Indexed)
+
+
+def build_picture(picture: PictureGiven) -> dict[str, str]:
+    """The field of a body that says a picture.
+
+    Raises OSError for a file that cannot be read, ValueError for a text that is no address.
+    """
+    if isinstance(picture, str):
+        start = picture[:8].lower()
+        if start.startswith(("http://", "https://")):
+            return {"image_url": picture}
+        if start.startswith("data:"):
+            return {"image_data": picture}
+        raise ValueError("a picture is bytes, a pathlib.Path, an http(s) address or a data URL")
+    data = picture.read_bytes() if isinstance(picture, Path) else picture
+    return {"image_data": base64.b64encode(data).decode()}

@@ -1,0 +1,19 @@
+"""Pictures and documents that were indexed at once."""
+
+from __future__ import annotations
+
+from client.values.base import Value
+from client.values.jobs import Job
+
+
+class Indexed(Value):
+    """What became of one picture or document.
+
+    `id` is what searches call it; None while nobody has read the document yet. `sha256` is that of the picture's
+    content, for `get_media`. `searchable` is false while the job goes on.
+    """
+
+    id: str | None = None
+    sha256: str | None = None
+    searchable: bool
+    job: Job
