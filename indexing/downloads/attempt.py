@@ -18,6 +18,7 @@ from core.log import Event, Log
 from core.pictures import PictureFacts, PictureRefusedError, describe_picture, to_signed
 from core.settings import Settings
 from fetching import Fetched, Fetcher, FetchFailedError, FetchReason, FetchRefusedError, NotModified
+from fetching.errors import DEFAULT_RETRY_AFTER_S
 from fetching.waiting import draw_backoff
 from storage.database.download_outcomes import DownloadOutcome
 from storage.database.downloads import DownloadClaim
@@ -35,8 +36,6 @@ REASON_UNEXPECTED: Final = "unexpected"
 _ACCEPT = "image/avif,image/webp,image/png,image/jpeg,image/gif,image/*;q=0.8"
 # A worker that is killed is more often an operator's doing than a picture's.
 _LOST_LEASES_PER_ATTEMPT = 2
-# A host whose circuit stays open is asked once in a while, for hours; then its URLs are given up.
-_POSTPONEMENTS_PER_ATTEMPT = 4
 # Not the host's fault: other hosts' downloads had all connections.
 _BUSY_WAIT_S = 5.0
 _log = Log("downloads")
@@ -44,7 +43,10 @@ _log = Log("downloads")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptOptions:
-    """Limits of an attempt. `backoff_s` bounds the first pause; it doubles up to `most_backoff_s`."""
+    """Limits of an attempt. `backoff_s` bounds the first pause; it doubles up to `most_backoff_s`.
+
+    A host whose circuit stays open is asked once in a while; after `host_patience_s` its URLs are given up.
+    """
 
     max_bytes: int
     max_pixels: int
@@ -52,6 +54,7 @@ class AttemptOptions:
     timeout_s: float
     backoff_s: float = 4.0
     most_backoff_s: float = 600.0
+    host_patience_s: float = 3_600.0
     # So many pictures are decoded at once: the largest ones take hundreds of megabytes while they are.
     decoders: int = 2
 
@@ -148,14 +151,16 @@ class Downloader:
             )
         if error.reason is not FetchReason.CIRCUIT_OPEN:
             return self._fail(claim, error.reason, detail=str(error), status=error.status, least_s=error.retry_after_s)
-        if claim.postponed >= _POSTPONEMENTS_PER_ATTEMPT * self._options.max_attempts:
-            return _end(claim)(DownloadState.DEAD, reason=error.reason, detail=f"{error} ({claim.postponed} times)")
+        # While one request finds out whether the host is back, the others are told to wait for a moment only.
+        is_probed = error.retry_after_s <= DEFAULT_RETRY_AFTER_S
+        if claim.silent_s >= self._options.host_patience_s and not is_probed:
+            return _end(claim)(DownloadState.DEAD, reason=error.reason, detail=f"{error} (for {claim.silent_s:.0f} s)")
         return _end(claim)(
             DownloadState.PENDING,
             reason=error.reason,
             detail=str(error),
             wait_s=error.retry_after_s,
-            postponed=True,
+            is_host_silent=True,
         )
 
     def _fail(

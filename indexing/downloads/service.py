@@ -177,7 +177,7 @@ class _Run:
         )
         for claim in claims:
             call = partial(self._attempt, claim)
-            if claim.postponed:
+            if claim.silent_s:
                 self._service._late_hosts.add(claim.host)
             self._flying[claim.url_hash] = (claim, self._service._lanes.submit(claim.host, call))
         if len(claims) == room:
@@ -248,11 +248,11 @@ class _Run:
     def _postpone_hosts(self, batch: list[DownloadOutcome]) -> None:
         """The other URLs of hosts that do not answer need not be claimed one by one to find that out."""
         late = self._service._late_hosts
-        silent = {get_host(one.url): one.wait_s for one in batch if one.postponed}
+        silent = {get_host(one.url): one.wait_s for one in batch if one.is_host_silent}
         for host, wait_s in silent.items():
             self._service._downloads.postpone_host(host, wait_s=wait_s)
         late.update(silent)
-        for host in late & {get_host(one.url) for one in batch if one.state is DownloadState.DONE}:
+        for host in late & {get_host(one.url) for one in batch if _has_answered(one)}:
             self._service._downloads.forgive_host(host)
             late.discard(host)
 
@@ -276,6 +276,11 @@ class _Run:
         except TransientError as error:
             # The next turn comes before the lease ends.
             _log.warning(Event.DEPENDENCY_UNAVAILABLE, dependency="postgres", reason=str(error))
+
+
+def _has_answered(outcome: DownloadOutcome) -> bool:
+    """True if the host is well, whatever it thinks of this address."""
+    return outcome.state is DownloadState.DONE or (outcome.state is DownloadState.DEAD and outcome.status is not None)
 
 
 def _give_back(outcome: DownloadOutcome) -> DownloadOutcome:

@@ -93,7 +93,7 @@ _COUNT = text("""
 """)
 
 _REVIVE_URLS = text("""
-    UPDATE downloads d SET state = 'pending', attempts = 0, postponed = 0, due_at = now(), updated_at = now()
+    UPDATE downloads d SET state = 'pending', attempts = 0, silent_since = NULL, due_at = now(), updated_at = now()
     FROM (SELECT d.url_hash FROM downloads d JOIN job_downloads j ON j.url_hash = d.url_hash
           WHERE j.job_id = :job_id AND j.state IN ('dead', 'pending') AND d.state IN ('dead', 'failed', 'pending')
           ORDER BY d.url_hash FOR UPDATE OF d) given_up

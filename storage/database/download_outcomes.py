@@ -37,7 +37,8 @@ class DownloadOutcome:
     """How one attempt ended. `state`: done, failed (again after `wait_s`), dead, or pending (given back without blame).
 
     `outcome` is fetched or unchanged when it is done; `reason` a word of a closed list when it is not. `content` is
-    what was stored; None leaves the picture of an earlier fetch in its place. `postponed`: the host did not answer.
+    what was stored; None leaves the picture of an earlier fetch in its place.
+    `is_host_silent`: it was not tried, the host is left alone.
     """
 
     url_hash: str
@@ -45,7 +46,7 @@ class DownloadOutcome:
     state: DownloadState
     outcome: str | None = None
     wait_s: float = 0.0
-    postponed: bool = False
+    is_host_silent: bool = False
     status: int | None = None
     reason: str | None = None
     detail: str | None = None
@@ -146,7 +147,7 @@ _RECORD = text("""
     UPDATE downloads d SET
         state = x.state,
         attempts = CASE x.state WHEN 'pending' THEN greatest(d.attempts - 1, 0) ELSE d.attempts END,
-        postponed = CASE WHEN x.state = 'done' THEN 0 WHEN x.postponed THEN d.postponed + 1 ELSE d.postponed END,
+        silent_since = CASE WHEN x.is_host_silent THEN coalesce(d.silent_since, now()) END,
         due_at = now() + make_interval(secs => x.wait_s),
         leased_until = NULL,
         lease_owner = NULL,
@@ -164,8 +165,8 @@ _RECORD = text("""
         fetched_at = CASE x.state WHEN 'done' THEN now() ELSE d.fetched_at END,
         updated_at = now()
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(
-        url_hash text, state text, wait_s double precision, postponed boolean, status integer, reason text, detail text,
-        media_type text, bytes bigint, latency_ms integer, etag text, last_modified text, sha256 text)
+        url_hash text, state text, wait_s double precision, is_host_silent boolean, status integer, reason text,
+        detail text, media_type text, bytes bigint, latency_ms integer, etag text, last_modified text, sha256 text)
     WHERE d.url_hash = x.url_hash
       AND ((d.state = 'leased' AND d.lease_owner = :owner) OR (x.state = 'done' AND d.state <> 'done'))
     RETURNING d.url_hash

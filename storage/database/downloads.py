@@ -68,14 +68,15 @@ class Shard:
 class DownloadClaim:
     """A URL that this worker may fetch until its lease ends. `attempts` counts this one.
 
-    `etag`, `last_modified` and `sha256` are of the picture that an earlier fetch brought, if one did.
+    `silent_s`: for how long it has been put off because its host is left alone. `etag`, `last_modified` and `sha256`
+    are of the picture that an earlier fetch brought, if one did.
     """
 
     url_hash: str
     url: str
     host: str
     attempts: int
-    postponed: int
+    silent_s: float
     etag: str | None
     last_modified: str | None
     sha256: str | None
@@ -111,9 +112,7 @@ class DownloadRepository:
 
     # Wanting
 
-    def enqueue(
-        self, job_id: uuid.UUID, urls: Iterable[str], *, shard: Shard, refresh_days: int | None = None
-    ) -> int:
+    def enqueue(self, job_id: uuid.UUID, urls: Iterable[str], *, shard: Shard, refresh_days: int | None = None) -> int:
         """Give the job a row for each URL of its shard; returns how many URLs were looked at. Idempotent.
 
         A URL that was fetched before is `known`, one that was given up stays so (`avs jobs retry` tries it again).
@@ -217,7 +216,7 @@ class DownloadRepository:
             return connection.execute(_POSTPONE, {"host": host, "wait_s": wait_s}).rowcount
 
     def forgive_host(self, host: str) -> int:
-        """The host answers again: how often its URLs were put off is forgotten. Returns how many had been."""
+        """The host answers again: that its URLs were put off is forgotten. Returns how many had been."""
         with self._database.begin() as connection:
             return connection.execute(_FORGIVE, {"host": host}).rowcount
 
@@ -254,7 +253,7 @@ _REGISTER = text("""
 """)
 
 _REFRESH = text("""
-    UPDATE downloads d SET state = 'pending', attempts = 0, postponed = 0, due_at = now(), updated_at = now()
+    UPDATE downloads d SET state = 'pending', attempts = 0, silent_since = NULL, due_at = now(), updated_at = now()
     FROM (SELECT url_hash FROM downloads WHERE url_hash = ANY(:hashes) AND state IN ('done', 'dead')
             AND coalesce(CASE state WHEN 'done' THEN fetched_at END, updated_at) <= now() - make_interval(days => :days)
           ORDER BY url_hash FOR UPDATE) old
@@ -269,8 +268,8 @@ _WANT = text("""
 
 # Without the old ETag: the host must not answer that nothing has changed.
 _WANT_AGAIN = text("""
-    UPDATE downloads SET state = 'pending', attempts = 0, postponed = 0, due_at = now(), sha256 = NULL, etag = NULL,
-        last_modified = NULL, reason = 'media-lost', updated_at = now()
+    UPDATE downloads SET state = 'pending', attempts = 0, silent_since = NULL, due_at = now(), sha256 = NULL,
+        etag = NULL, last_modified = NULL, reason = 'media-lost', updated_at = now()
     WHERE sha256 = ANY(:sha256) AND state <> 'leased'
 """)
 
@@ -286,7 +285,8 @@ _CLAIM = text(f"""
     SET state = 'leased', leased_until = now() + make_interval(secs => :lease_s), lease_owner = :owner,
         attempts = d.attempts + 1, updated_at = now()
     FROM free WHERE d.url_hash = free.url_hash
-    RETURNING d.url_hash, d.url, d.host, d.attempts, d.postponed, d.etag, d.last_modified, d.sha256
+    RETURNING d.url_hash, d.url, d.host, d.attempts, d.etag, d.last_modified, d.sha256,
+              coalesce(CAST(extract(epoch FROM now() - d.silent_since) AS double precision), 0) AS silent_s
 """)  # noqa: S608 - a constant
 
 _RENEW = text("""
@@ -295,7 +295,8 @@ _RENEW = text("""
 """)
 
 _POSTPONE = text("""
-    UPDATE downloads d SET due_at = now() + make_interval(secs => :wait_s), postponed = d.postponed + 1
+    UPDATE downloads d SET due_at = now() + make_interval(secs => :wait_s),
+        silent_since = coalesce(d.silent_since, now())
     FROM (SELECT url_hash FROM downloads WHERE host = :host AND state IN ('pending', 'failed')
             -- Half of it: what was put off a moment ago is not put off twice.
             AND due_at < now() + make_interval(secs => :wait_s / 2)
@@ -304,8 +305,8 @@ _POSTPONE = text("""
 """)
 
 _FORGIVE = text("""
-    UPDATE downloads d SET postponed = 0
-    FROM (SELECT url_hash FROM downloads WHERE host = :host AND postponed > 0
+    UPDATE downloads d SET silent_since = NULL
+    FROM (SELECT url_hash FROM downloads WHERE host = :host AND silent_since IS NOT NULL
           ORDER BY url_hash FOR UPDATE SKIP LOCKED) late
     WHERE d.url_hash = late.url_hash
 """)

@@ -132,7 +132,7 @@ _HOLD_UNUSED = text(f"""
 """)  # noqa: S608 - a constant
 _FORGET_DOWNLOADS = text("""
     UPDATE downloads d SET sha256 = NULL, etag = NULL, last_modified = NULL, state = 'pending', attempts = 0,
-        postponed = 0, due_at = now(), updated_at = now()
+        silent_since = NULL, due_at = now(), updated_at = now()
     WHERE d.sha256 = ANY(:held) AND d.state <> 'leased'
         AND NOT EXISTS (SELECT FROM pictures p WHERE p.sha256 = d.sha256)
 """)

@@ -302,8 +302,8 @@ downloads = Table(
     Column("host", Text, nullable=False),
     Column("state", Text, nullable=False, server_default=DownloadState.PENDING.value),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
-    # How often it was put off because its host did not answer at all: no attempts, but no reason to wait for ever.
-    Column("postponed", Integer, nullable=False, server_default=text("0")),
+    # Since when it is put off because its host is left alone; null once the host has answered.
+    Column("silent_since", DateTime(timezone=True)),
     # Not before.
     Column("due_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("leased_until", DateTime(timezone=True)),
