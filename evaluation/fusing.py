@@ -1,7 +1,7 @@
 """The fusions of the search, computed here: lists are asked for once, and then any weights can be tried on them.
 
-An imitation, tested against the engine itself: rank fusion, distribution-based fusion, the weighted sum and the weighted best as
-`search.qdrant_query` asks for them, with the factor of boosts and popularity around them.
+An imitation, tested against the engine itself: rank fusion, distribution-based fusion, the weighted sum and the best
+score as `search.qdrant_query` asks for them, with the factor of boosts and popularity around them.
 """
 
 from __future__ import annotations

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from core.document import AnimeDocument
 from core.errors import InvalidInputError
-from core.fields import FIELD_BY_NAME, HIDDEN_PAYLOAD, INDEXED_FIELDS, FieldKind
+from core.fields import FIELD_BY_NAME, HIDDEN_PAYLOAD, INDEXED_FIELDS, FieldKind, IndexedField
 from search.plan import PlannedVector, Sort
 from search.request import CURSOR_START, WINDOW_MAX, Order, ResultOptions
 
@@ -15,7 +16,24 @@ PAYLOAD_FIELDS = frozenset(AnimeDocument.model_fields) | {
     root for field in INDEXED_FIELDS if (root := field.path.partition(".")[0]) not in HIDDEN_PAYLOAD
 }
 _SORTED_KINDS = (FieldKind.INTEGER, FieldKind.FLOAT, FieldKind.DATETIME)
-SORT_FIELDS = tuple(field.name for field in INDEXED_FIELDS if field.kind in _SORTED_KINDS)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldTable:
+    """What the payloads of a collection hold: the entries that may be shown, and the fields that a filter may name."""
+
+    what: str
+    payload: frozenset[str]
+    by_name: Mapping[str, IndexedField]
+
+    @property
+    def sortable(self) -> tuple[str, ...]:
+        """The names of the fields of numbers and dates."""
+        return tuple(name for name, field in self.by_name.items() if field.kind in _SORTED_KINDS)
+
+
+TITLES = FieldTable("a title", PAYLOAD_FIELDS, FIELD_BY_NAME)
+SORT_FIELDS = TITLES.sortable
 
 
 def check_page(request: ResultOptions) -> None:
@@ -39,14 +57,14 @@ def check_min_score(min_score: float | None, vectors: Iterable[PlannedVector]) -
     return min_score
 
 
-def check_fields(fields: tuple[str, ...] | None) -> tuple[str, ...] | None:
+def check_fields(fields: tuple[str, ...] | None, table: FieldTable = TITLES) -> tuple[str, ...] | None:
     """Known names, in one order."""
     if fields is None:
         return None
     for index, name in enumerate(fields):
-        if name not in PAYLOAD_FIELDS:
-            known = ", ".join(sorted(PAYLOAD_FIELDS))
-            raise InvalidInputError(f"fields.{index}", f"is not a field of a title; known are {known}")
+        if name not in table.payload:
+            known = ", ".join(sorted(table.payload))
+            raise InvalidInputError(f"fields.{index}", f"is not a field of {table.what}; known are {known}")
     return tuple(sorted(set(fields)))
 
 
@@ -70,13 +88,13 @@ def check_diversity(diversity: float, vectors: Iterable[PlannedVector], *, has_s
     return float(diversity)
 
 
-def check_sort(sort: tuple[str, Order] | None) -> Sort | None:
+def check_sort(sort: tuple[str, Order] | None, table: FieldTable = TITLES) -> Sort | None:
     """A field of numbers or dates."""
     if sort is None:
         return None
     name, order = sort
-    field = FIELD_BY_NAME.get(name)
+    field = table.by_name.get(name)
     if field is None or field.kind not in _SORTED_KINDS:
         shown = ascii(name)[1:-1][:80]
-        raise InvalidInputError("sort.field", f"{shown} cannot be sorted by; known are {', '.join(SORT_FIELDS)}")
+        raise InvalidInputError("sort.field", f"{shown} cannot be sorted by; known are {', '.join(table.sortable)}")
     return Sort(field.name, field.path, order)

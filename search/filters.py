@@ -95,11 +95,16 @@ class FilterSpec:
         return ADULT in self.must_not
 
 
-def parse_filters(filters: Mapping[str, Any] | None, *, include_adult: bool) -> FilterSpec:
-    """The conditions of a request. Adult titles are excluded unless it says `include_adult`."""
+def parse_filters(
+    filters: Mapping[str, Any] | None, *, include_adult: bool, fields: Mapping[str, IndexedField] = FIELD_BY_NAME
+) -> FilterSpec:
+    """The conditions of a request. Adult titles are excluded unless it says `include_adult`.
+
+    `fields`: what may be filtered, by name; titles have them all.
+    """
     found: dict[Clause, list[Condition]] = {clause: [] for clause in CLAUSES}
     for clause, name, value, where in _walk(filters or {}):
-        found[clause].append(_parse_condition(_get_field(name, where), value, where))
+        found[clause].append(_parse_condition(_get_field(name, where, fields), value, where))
     if (count := sum(map(len, found.values()))) > CONDITIONS_MAX:
         raise InvalidInputError("filters", f"{count} conditions, at most {CONDITIONS_MAX} are allowed")
     if not include_adult:
@@ -119,12 +124,12 @@ def _walk(filters: Mapping[str, Any]) -> Iterator[tuple[Clause, str, Any, str]]:
             yield key, name, inner, f"filters.{key}.{name}"
 
 
-def _get_field(name: str, where: str) -> IndexedField:
-    field = FIELD_BY_NAME.get(name)
+def _get_field(name: str, where: str, fields: Mapping[str, IndexedField]) -> IndexedField:
+    field = fields.get(name)
     if field is None:
         # The name itself may hold anything, so it is shown as ASCII and cut.
         place = where[: -len(name)] + ascii(name)[1:-1][:80] if name else where
-        raise InvalidInputError(place, f"is not a field that can be filtered; known are {', '.join(FIELD_BY_NAME)}")
+        raise InvalidInputError(place, f"is not a field that can be filtered; known are {', '.join(fields)}")
     return field
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
 from core.errors import InvalidInputError
 from search.answer import SearchAnswer, describe_plan, encode_page
 from search.cursors import CursorStore
-from search.executor import Executor, get_ms_since
+from search.executor import get_ms_since
+from search.plan import SearchPlan
 from search.questions import Question
+from search.rank import Ranked, Ranking
 from search.request import CURSOR_START
-from search.retrieve import Page
+from search.retrieve import Hit, Page, QuerySide
 
 # Hits of a streamed answer that are in memory at once.
 STREAM_PAGE = 200
@@ -23,10 +25,26 @@ STREAM_PAGE = 200
 _EXPLAINED_PAGE = 1_000
 
 
+class ListExecutor(Protocol):
+    """Runs plans on a collection, of which `live` is the present state: see `search.executor`."""
+
+    def get_live(self) -> Any:
+        """The live collection."""
+
+    def prepare(self, question: Question, live: Any) -> QuerySide:
+        """The query side of a question."""
+
+    def rank(self, plan: SearchPlan, live: Any, side: QuerySide) -> tuple[Ranking, tuple[str, ...]]:
+        """The ranked points, and the names of the vectors that took part."""
+
+    def describe(self, plan: SearchPlan, live: Any, side: QuerySide, points: Sequence[Ranked]) -> list[Hit]:
+        """The hits of points that were ranked before."""
+
+
 class LongLists:
     """Ranks the whole list once and shows it part by part."""
 
-    def __init__(self, executor: Executor, cursors: CursorStore) -> None:
+    def __init__(self, executor: ListExecutor, cursors: CursorStore) -> None:
         self._executor = executor
         self._cursors = cursors
 

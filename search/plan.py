@@ -101,13 +101,14 @@ class Sort:
 
 @dataclass(frozen=True, slots=True)
 class PictureQuery:
-    """What picture vectors are compared with: a picture, by the SHA-256 of its content; a text in the space of the
-    pictures; or a picture of the pictures collection, by its id. One of the three.
+    """What picture vectors are compared with, one of these: a picture that was sent, by the SHA-256 of its content; a
+    text in the space of the pictures; a picture of the pictures collection, by its id; all of a title's, by its slug.
     """
 
     sha256: str | None = None
     text: str | None = None
     picture_id: str | None = None
+    slug: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,16 @@ from core.identity import point_id
 from core.settings import Settings
 from core.text import find_text_fault, normalise_query
 from search import ranking
-from search.checks import check_boost, check_diversity, check_fields, check_min_score, check_page, check_sort
+from search.checks import (
+    TITLES,
+    FieldTable,
+    check_boost,
+    check_diversity,
+    check_fields,
+    check_min_score,
+    check_page,
+    check_sort,
+)
 from search.choosing import choose_fusion, choose_vectors
 from search.filters import AllOf, AnyOf, Condition, FilterSpec, parse_filters
 from search.plan import Boost, PictureQuery, Pin, PlannedVector, Reference, SearchPlan
@@ -123,6 +132,7 @@ def build_plan(
     boosts: tuple[Boost, ...] = (),
     sort: tuple[str, Order] | None = None,
     picture: PictureQuery | None = None,
+    table: FieldTable = TITLES,
 ) -> SearchPlan:
     """The plan of a request, with what every search takes checked. Raises InvalidInputError."""
     check_page(request)
@@ -140,11 +150,11 @@ def build_plan(
         boosts=boosts,
         popularity=popularity,
         diversity=diversity,
-        sort=check_sort(sort or request.sort),
+        sort=check_sort(sort or request.sort, table),
         limit=request.limit,
         offset=request.offset,
         min_score=check_min_score(request.min_score, vectors),
-        fields=check_fields(request.fields),
+        fields=check_fields(request.fields, table),
         explain=request.explain,
         picture=picture,
     )

@@ -184,7 +184,7 @@ def describe_picture_side(plan: SearchPlan) -> dict[str, Any]:
     side = plan.by_picture
     assert side is not None and side.picture is not None, "asked of plans with a picture only"
     picture = side.picture
-    by = {"sha256": picture.sha256, "id": picture.picture_id, "text": picture.text}
+    by = {"sha256": picture.sha256, "id": picture.picture_id, "text": picture.text, "title": picture.slug}
     shown: dict[str, Any] = {"picture": {name: value for name, value in by.items() if value is not None}}
     if plan.beside is not None:
         shown["text_weight"] = round(plan.beside.text_weight, 4)

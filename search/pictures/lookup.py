@@ -29,6 +29,9 @@ from search.retrieve import QuerySide
 from storage.database.models import PictureKind
 from storage.vectors.pictures import PICTURE_VECTOR
 
+# More pictures than any title has by far.
+_TITLE_PICTURES_MAX = 256
+
 
 class PictureLookupService:
     """Makes query sides. Safe between threads."""
@@ -79,6 +82,25 @@ class PictureLookupService:
         if not isinstance(stored, dict) or PICTURE_VECTOR not in stored:
             raise PictureNotIndexedError(f"the picture {picture_id} is not indexed yet: run `avs index --pictures`")
         return np.asarray(stored[PICTURE_VECTOR], np.float32)
+
+    def load_title_vector(self, slug: str, *, recipe: str) -> NDArray[np.float32] | None:
+        """The mean of the pictures of a title, of length 1: those of its characters only if there are no others."""
+        live = self._get_live(recipe)
+        belongs = models.FieldCondition(key="slug", match=models.MatchValue(value=slug))
+        request = QueryRequest(
+            filter=models.Filter(must=[belongs]),
+            limit=_TITLE_PICTURES_MAX,
+            with_payload=models.PayloadSelectorInclude(include=["kind"]),
+            with_vector=[PICTURE_VECTOR],
+        )
+        [points] = self._ask(live, [request])
+        others = [point for point in points if (point.payload or {}).get("kind") != PictureKind.CHARACTER]
+        vectors = [np.asarray(one.vector[PICTURE_VECTOR]) for one in others or points if isinstance(one.vector, dict)]
+        if not vectors:
+            return None
+        mean = np.mean(vectors, axis=0)
+        length = float(np.linalg.norm(mean))
+        return (mean / length).astype(np.float32) if length > 0 else None
 
     def _group(self, plan: SearchPlan, vector: NDArray[np.float32], recipe: str) -> GroupedHits:
         """The best picture of each title among those most like the query, by the point id of the title."""
