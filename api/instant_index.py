@@ -16,6 +16,8 @@ from messaging.names import TASK_RUN_JOB
 from search.referring import check_identifier
 from storage.database.jobs import Job, JobRepository
 from storage.database.media import MediaRepository
+from storage.database.picture_generations import PictureGenerationRepository
+from storage.database.picture_ledger import PictureLedgerRepository
 from storage.database.pictures import FreePicture, MediaFile, PictureRepository
 from storage.database.session import Database
 from storage.database.titles import TitleRepository
@@ -53,7 +55,7 @@ class InstantIndex:
         hints: HintSender,
         admin: Administration,
     ) -> None:
-        self._has_encoder = settings.image_embedding_model != "none"
+        self._settings = settings
         self._database = database
         self._reader = reader
         self._store = store
@@ -63,10 +65,12 @@ class InstantIndex:
         self._media = MediaRepository(database)
         self._pictures = PictureRepository(database)
         self._titles = TitleRepository(database)
+        self._picture_generations = PictureGenerationRepository(database)
+        self._picture_ledger = PictureLedgerRepository(database)
 
     def check_encoder(self) -> None:
         """Raises NoPictureEncoderError if no picture can be indexed."""
-        if not self._has_encoder:
+        if self._settings.image_embedding_model == "none":
             raise NoPictureEncoderError("IMAGE_EMBEDDING_MODEL is none: name an encoder to index pictures")
 
     def find_title(self, identifier: str) -> str:
@@ -88,8 +92,11 @@ class InstantIndex:
                 self._store.put(file.sha256, given.data)
             (identifier,) = self._pictures.add_free_in(connection, [picture])
             self._pictures.attach_to(connection, [identifier], file.sha256)
-            job_id = self._jobs.create_in(connection, _KIND_PICTURES, {"ids": [str(identifier)]})
-        return Indexed(str(identifier), file.sha256, self._wait(job_id, wait_s=wait_s))
+            job_id = self._jobs.create_in(connection, _KIND_PICTURES, {"pictures": [str(identifier)]})
+        job = self._wait(job_id, wait_s=wait_s)
+        if job.is_closed:
+            self._check_picture(identifier, file.sha256)
+        return Indexed(str(identifier), file.sha256, job)
 
     def index_document(self, document: AnimeDocument, *, wait_s: float) -> Indexed:
         """Import a document and wait until searches find it. Raises ConflictError for a title that is excluded."""
@@ -97,7 +104,10 @@ class InstantIndex:
         if slug is not None and self._titles.load([slug])[slug].excluded:
             raise ConflictError(f"the title {slug} is excluded; restore it first")
         job = self._wait(self._jobs.create(_KIND_IMPORT, {"documents": [document.to_json()]}), wait_s=wait_s)
-        return Indexed(self._titles.find_slug(document.identity_keys), None, job)
+        slug = self._titles.find_slug(document.identity_keys)
+        if job.is_closed:
+            self._check_title(slug)
+        return Indexed(slug, None, job)
 
     def _wait(self, job_id: uuid.UUID, *, wait_s: float) -> Job:
         # A hint that is lost is sent again by the reconciler: the row is there.
@@ -113,6 +123,18 @@ class InstantIndex:
             raise IndexFailedError(f"job {job.id} gave it up: {letters[0].reason}")
         if job.state != "completed":
             raise IndexFailedError(f"job {job.id} has {job.state}: {job.message or 'no reason is known'}")
+
+    def _check_picture(self, identifier: uuid.UUID, sha256: str) -> None:
+        """What is stored and embedded may still lie in a collection that does not answer yet."""
+        live = self._picture_generations.get_live(self._settings.qdrant_pictures_collection_name)
+        entry = None if live is None else self._picture_ledger.load(live.collection, [identifier]).get(identifier)
+        if entry is None or entry.sha256 != sha256:
+            raise IndexFailedError("the picture is stored; the index of pictures is not live yet: run its other jobs")
+
+    def _check_title(self, slug: str | None) -> None:
+        live = self._admin.generations.get_live(self._settings.qdrant_collection_name)
+        if live is None or slug is None or slug not in self._admin.ledger.load(live.collection, [slug]):
+            raise IndexFailedError("the document is stored; the index of titles is not live yet: run its other jobs")
 
 
 def _build_file(facts: PictureFacts, *, size: int) -> MediaFile:
