@@ -14,7 +14,7 @@ import click
 from cli import evaluation_tables as tables
 from cli.evaluation_stack import DATA, JSON, SEED, WAIT_S, EvaluatedStack, open_stack, print_report, show_progress
 from cli.exits import Exit
-from cli.picture_evaluation import evaluate_images
+from cli.picture_evaluation import evaluate_images, evaluate_multimodals, evaluate_title_pictures
 from core.errors import DependencyUnavailableError, InvalidInputError
 from core.settings import Settings
 from embedded.qdrant.registry import load_state
@@ -51,7 +51,8 @@ def eval_command() -> None:
     """Measure what the running stack finds, against gold sets."""
 
 
-eval_command.add_command(evaluate_images)
+for _command in (evaluate_images, evaluate_multimodals, evaluate_title_pictures):
+    eval_command.add_command(_command)
 
 
 @eval_command.command(name="search")

@@ -23,13 +23,13 @@ def build_search_tables(report: SearchReport) -> list[Any]:
     kinds = new_table("success@1 by kind of query", "kind", next(iter(report.kinds.values()), {}))
     for kind, methods in report.kinds.items():
         kinds.add_row(kind, *(f"{value:.3f}" for value in methods.values()))
-    return [*map(_build_section, report.sections), kinds]
+    return [*map(build_section_table, report.sections), kinds]
 
 
 def build_similar_tables(report: SimilarReport) -> list[Any]:
     """A table a half, and what we gain."""
     gain = f"{report.gain:+.1%} in {DECIDED_BY} over the best of the others, on the half {HALVES[1]}"
-    return [*map(_build_section, report.sections), f"default: {gain}"]
+    return [*map(build_section_table, report.sections), f"default: {gain}"]
 
 
 def build_recall_tables(
@@ -76,24 +76,25 @@ def build_choice_table(choices: Mapping[str, Choice]) -> Table:
             f"{name}: {fusion}" if name == "present" else fusion,
             f"{choice.chosen_on:.4f}",
             f"{choice.reported_on:.4f}",
-            _show_test(choice.test),
+            show_test(choice.test),
             "\n".join(vectors),
             f"{recipe.popularity:g}",
         )
     return table
 
 
-def _build_section(section: Section) -> Table:
+def build_section_table(section: Section) -> Table:
+    """Methods with their means; differences to the best single one below them."""
     metrics = list(next(iter(section.means.values())))
     table = new_table(f"{section.name}: {section.queries} queries; tests against {section.best_single}", "", metrics)
     for method, means in section.means.items():
         tests = section.tests.get(method, {})
-        cells = (f"{means[metric]:.3f}" + (f"\n{_show_test(tests[metric])}" if tests else "") for metric in metrics)
+        cells = (f"{means[metric]:.3f}" + (f"\n{show_test(tests[metric])}" if tests else "") for metric in metrics)
         table.add_row(method, *cells)
     return table
 
 
-def _show_test(test: Comparison) -> str:
+def show_test(test: Comparison) -> str:
     """The difference, and how probable one of this size is by chance."""
     return f"{test.difference:+.3f} p {_show_p(test.p_randomisation)}"
 

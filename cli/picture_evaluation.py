@@ -1,4 +1,4 @@
-"""`avs eval images`: what encoders find of changed pictures."""
+"""`avs eval images`, `multimodal` and `title-pictures`: pictures found again, alone, beside a text, for a title."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ import orjson
 from rich.console import Console
 
 from cli import picture_tables as tables
-from cli.evaluation_stack import DATA, JSON, SEED, show_progress
+from cli.evaluation_stack import DATA, JSON, SEED, open_stack, print_report, show_progress
 from cli.exits import Exit
 from core.settings import Settings, load_settings
-from evaluation.pictures.encoders import choose_encoders
+from evaluation.pictures.encoders import BASELINE, choose_encoders, load_named
 from evaluation.pictures.finding import FindingReport, describe, evaluate_finding
+from evaluation.pictures.grouping import evaluate_grouping, list_title_pictures
+from evaluation.pictures.mixed_queries import build_mixed_queries
+from evaluation.pictures.multimodal import count_requests, evaluate_multimodal
+from evaluation.pictures.plot import check_plot_path, save_plot
 from evaluation.pictures.sets import PictureSet, load_cover_set, load_shared_set
 from evaluation.shared_data import find_data
 from inference.pictures.base import PictureEncoder
@@ -46,6 +50,46 @@ def evaluate_images(
         click.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2))
     else:
         Console().print(*tables.build_finding_tables(reports))
+    return Exit.OK
+
+
+@click.command(name="multimodal")
+@click.option("--plot", type=click.Path(path_type=Path), help="Write the curve over the weights here: .svg or .png.")
+@SEED
+@JSON
+def evaluate_multimodals(*, plot: Path | None, seed: int, as_json: bool) -> int:
+    """A describing sentence and a changed cover of each sample title together, against the better one alone."""
+    if plot is not None:
+        check_plot_path(plot)
+    with open_stack() as stack:
+        catalogue = stack.load_catalogue()
+        folder = stack.settings.avs_home / COVERS
+        load_cover_set(folder)
+        queries = build_mixed_queries(catalogue, folder, seed=seed)
+        with show_progress("answers", total=count_requests(queries)) as progress:
+            report = evaluate_multimodal(stack.services.search, queries, seed=seed, progress=progress)
+        if plot is not None:
+            save_plot(report, plot)
+        print_report(stack, {"seed": seed, **report.to_json()}, tables.build_multimodal_tables(report), as_json=as_json)
+    return Exit.OK
+
+
+@click.command(name="title-pictures")
+@click.option("--encoder", help="As IMAGE_EMBEDDING_MODEL; visual_baseline by default.", default=BASELINE)
+@SEED
+@JSON
+def evaluate_title_pictures(*, encoder: str, seed: int, as_json: bool) -> int:
+    """TITLE_PICTURES: the mean of a title's pictures against its best picture, on the sample titles with characters."""
+    settings = load_settings()
+    loaded = load_named(settings, encoder)
+    pictures = list_title_pictures(settings.avs_home / COVERS)
+    with show_progress("pictures", total=len(pictures)) as progress:
+        report = evaluate_grouping(pictures, loaded, seed=seed, progress=progress)
+    if as_json:
+        content = {"seed": seed, "encoder": loaded.recipe.encoder, **report.to_json()}
+        click.echo(orjson.dumps(content, option=orjson.OPT_INDENT_2))
+    else:
+        Console().print(*tables.build_grouping_tables(report))
     return Exit.OK
 
 

@@ -11,9 +11,8 @@ import stamina
 
 from core.errors import TransientError
 from search.answer import SearchAnswer
-from search.request import SearchRequest, SimilarRequest
+from search.questions import Request
 
-Request = SearchRequest | SimilarRequest
 # Requests in one call: enough to embed and search together, few enough for a server's ordinary time limit.
 _TOGETHER = 32
 # A server that is busy for a moment is no reason to lose the figures of minutes.

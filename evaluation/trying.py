@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from core.vectors import LEXICAL_VECTOR, METADATA_VECTOR, TEXT_VECTORS
-from evaluation.asking import Progress, Ranked, Request, Searcher, ask_by_method
+from evaluation.asking import Progress, Ranked, Searcher, ask_by_method
 from evaluation.catalogue import Catalogue, Title
 from evaluation.choosing import Choice, choose_recipes
 from evaluation.fusing import CandidateLists, Recipe
@@ -19,6 +19,7 @@ from evaluation.recommendations import Anchor
 from search import ranking
 from search.filters import Condition, Match, Range
 from search.plan import Fusion
+from search.questions import Request
 from search.reference_boosts import build_reference_boosts
 from search.request import SearchRequest, SimilarRequest
 
