@@ -52,6 +52,7 @@ class FetchReason(StrEnum):
 TRANSIENT_REASONS = frozenset(list(FetchReason)[list(FetchReason).index(FetchReason.DNS) :])
 # What a retry hint says where the host names no time.
 DEFAULT_RETRY_AFTER_S = 1.0
+_MOST_MESSAGE_CHARS = 300
 _OWN_STATUS = {int(reason[5:]): reason for reason in FetchReason if reason.startswith("http-") and reason[5:].isdigit()}
 
 
@@ -70,7 +71,7 @@ class FetchRefusedError(FetchError, PermanentError):
     retry_after_s: None = None
 
     def __init__(self, reason: FetchReason, message: str, *, status: int | None = None) -> None:
-        super().__init__(f"{reason}: {message}")
+        super().__init__(_clean(reason, message))
         self.reason = reason
         self.status = status
 
@@ -89,9 +90,15 @@ class FetchFailedError(FetchError, TransientError):
         status: int | None = None,
         retry_after_s: float = DEFAULT_RETRY_AFTER_S,
     ) -> None:
-        super().__init__(f"{reason}: {message}", retry_after_s=retry_after_s)
+        super().__init__(_clean(reason, message), retry_after_s=retry_after_s)
         self.reason = reason
         self.status = status
+
+
+def _clean(reason: FetchReason, message: str) -> str:
+    """Messages quote what hosts send, and are kept in Postgres, which takes no NUL."""
+    printable = "".join(letter if letter.isprintable() else "?" for letter in message[:_MOST_MESSAGE_CHARS])
+    return f"{reason}: {printable}"
 
 
 def build_error(

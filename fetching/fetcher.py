@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -39,6 +40,7 @@ _PAUSES = frozenset({429, 503})
 # Failures that speak of us and not of the host.
 _NOT_THE_HOST = frozenset({FetchReason.HOST_BUSY, FetchReason.CIRCUIT_OPEN, FetchReason.ROBOTS_UNREACHABLE})
 _MOST_VALIDATOR_CHARS = 1_024
+_MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,100}/[a-z0-9!#$&^_.+-]{1,100}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +130,9 @@ class Fetcher:
     ) -> Fetched | NotModified:
         """Fetch an address; `NotModified` only if `etag` or `last_modified` was given.
 
-        `timeout_s` bounds one attempt from its first wait to its last byte; there is one attempt unless the options
-        say otherwise. `headers` are sent to the origin of `url` and to no other that it redirects to.
+        `timeout_s` bounds one attempt, with its redirects and robots.txt, from the first connection to the last byte;
+        there is one attempt unless the options say otherwise. `headers` are sent to the origin of `url` and to no
+        other that it redirects to.
         Raises FetchRefusedError or FetchFailedError, whose `reason` is from the closed list.
         """
         started = time.perf_counter()
@@ -152,7 +155,6 @@ class Fetcher:
     def close(self) -> None:
         """Close idle connections. Calls that run end as they would."""
         self._transport.close()
-        self._opener.close()
 
     def _build_retrying(self) -> tenacity.Retrying:
         options = self._options
@@ -190,7 +192,8 @@ class Fetcher:
     def _hop(self, target: Target, headers: Mapping[str, str], call: _Call, *, cut: bool = False) -> Reply:
         """One request, within the bounds and with leave of the host's circuit, which learns how it ended."""
         host = target.authority
-        with self._gates.enter(host, call.deadline):
+        with self._gates.enter(host, most_wait_s=self._options.slot_wait_s) as waited_s:
+            call.deadline.extend(waited_s)
             self._breakers.enter(host)
             try:
                 reply = self._transport.get(
@@ -207,7 +210,7 @@ class Fetcher:
 
     def _learn(self, host: str, reply: Reply) -> None:
         pause_s = _get_pause(reply) if reply.status in _PAUSES else None
-        if pause_s is not None and self._options.pause_hosts:
+        if pause_s and self._options.pause_hosts:
             self._breakers.pause(host, pause_s)
         elif reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR or reply.status in _PAUSES:
             self._breakers.fail(host)
@@ -282,13 +285,13 @@ def _build_result(url: str, final: Target, reply: Reply, *, elapsed_ms: float) -
     last_modified = reply.get_header("Last-Modified", most_chars=_MOST_VALIDATOR_CHARS)
     if reply.body is None:
         return NotModified(url, final.url, etag, last_modified, elapsed_ms)
-    media_type = (reply.get_header("Content-Type") or "").partition(";")[0].strip().lower() or None
+    media_type = (reply.get_header("Content-Type") or "").partition(";")[0].strip().lower()
     return Fetched(
         url=url,
         final_url=final.url,
         status=reply.status,
         body=reply.body,
-        media_type=media_type,
+        media_type=media_type if _MEDIA_TYPE.fullmatch(media_type) else None,
         etag=etag,
         last_modified=last_modified,
         headers={name.lower(): value for name, value in reply.headers.items()},

@@ -27,13 +27,14 @@ class Gates:
         self._gates: dict[str, _Gate] = {}
 
     @contextmanager
-    def enter(self, host: str, deadline: Deadline) -> Iterator[None]:
-        """Hold a slot of the host and one of all. Raises FetchFailedError, host-busy, if none is free in time."""
+    def enter(self, host: str, *, most_wait_s: float) -> Iterator[float]:
+        """Hold a slot of the host and one of all; gives the seconds waited. Raises FetchFailedError, host-busy."""
+        waiting = Deadline(most_wait_s)
         gate = self._join(host)
         try:
             # The host first: who waits for a slow host takes no slot from the others.
-            with _hold(gate.slots, host, deadline), _hold(self._all, host, deadline):
-                yield
+            with _hold(gate.slots, host, waiting), _hold(self._all, host, waiting):
+                yield most_wait_s - waiting.left_s
         finally:
             self._part(host, gate)
 

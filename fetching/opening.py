@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from http.client import HTTPConnection, HTTPSConnection
 
@@ -20,7 +21,8 @@ from fetching.urls import Target
 Lookup = Callable[[str, int], Sequence[str]]
 # A name with many addresses must not multiply the wait for a host that is down.
 _MOST_TRIES = 4
-_RESOLVERS = 8
+# Lookups at once; those that hang are few, unless somebody makes them hang on purpose.
+_MOST_LOOKUPS = 256
 _NO_SUCH_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 
 
@@ -40,7 +42,7 @@ def build_tls_context(*, cafile: str | None = None) -> ssl.SSLContext:
 
 
 class Opener:
-    """Makes connections. Thread-safe; its resolver threads start with the first name that is looked up."""
+    """Makes connections. Thread-safe; each name is looked up in a thread of its own, which nobody waits for in vain."""
 
     def __init__(
         self,
@@ -56,29 +58,22 @@ class Opener:
         self._read_timeout_s = read_timeout_s
         self._tls_context = tls_context or build_tls_context()
         self._lookup = lookup
-        # getaddrinfo takes no timeout, so it runs beside the one who waits.
-        self._resolvers = ThreadPoolExecutor(_RESOLVERS, thread_name_prefix="fetch-resolver")
+        self._lookups = threading.BoundedSemaphore(_MOST_LOOKUPS)
 
     def open(self, target: Target, deadline: Deadline) -> HTTPConnection:
         """A connection to a checked address. Raises FetchRefusedError or FetchFailedError."""
         addresses = self._resolve(target, deadline)
         self._guard.check(target.host, addresses)
-        return self._build(target, self._connect(target, addresses[:_MOST_TRIES], deadline))
-
-    def close(self) -> None:
-        """Let the resolver threads go, without waiting for one that hangs."""
-        self._resolvers.shutdown(wait=False, cancel_futures=True)
+        return self._build(target, self._connect(target, addresses[:_MOST_TRIES], deadline), deadline)
 
     def _resolve(self, target: Target, deadline: Deadline) -> list[Address]:
         try:
             return [ipaddress.ip_address(target.host)]
         except ValueError:
             pass
-        pending = self._resolvers.submit(self._lookup, target.host, target.port)
         try:
-            found = pending.result(deadline.least_s(self._connect_timeout_s))
+            found = self._look_up(target).result(deadline.least_s(self._connect_timeout_s))
         except (FutureTimeoutError, TimeoutError) as error:
-            pending.cancel()
             raise build_error(FetchReason.DNS, f"{target.host} was not resolved in time") from error
         except (OSError, UnicodeError) as error:
             gone = getattr(error, "errno", None) in _NO_SUCH_NAME or isinstance(error, UnicodeError)
@@ -88,6 +83,23 @@ class Opener:
             raise FetchRefusedError(FetchReason.UNKNOWN_HOST, f"{target.host} has no address")
         # A scope (fe80::1%eth0) names an interface of this machine: such an address is link-local and refused anyway.
         return [ipaddress.ip_address(address.partition("%")[0]) for address in found]
+
+    def _look_up(self, target: Target) -> Future[Sequence[str]]:
+        """getaddrinfo takes no timeout, so it runs beside the one who waits, in a thread that holds up no exit."""
+        if not self._lookups.acquire(blocking=False):
+            raise build_error(FetchReason.DNS, "too many names are being looked up")
+        pending: Future[Sequence[str]] = Future()
+
+        def run() -> None:
+            try:
+                pending.set_result(self._lookup(target.host, target.port))
+            except BaseException as error:
+                pending.set_exception(error)
+            finally:
+                self._lookups.release()
+
+        threading.Thread(target=run, name="fetch-lookup", daemon=True).start()
+        return pending
 
     def _connect(self, target: Target, addresses: Sequence[Address], deadline: Deadline) -> BoundedSocket:
         failure: OSError | None = None
@@ -106,19 +118,21 @@ class Opener:
         reason = FetchReason.TIMEOUT if isinstance(failure, TimeoutError) else FetchReason.CONNECT
         raise build_error(reason, f"no connection to {target.authority}: {failure}") from failure
 
-    def _build(self, target: Target, sock: BoundedSocket) -> HTTPConnection:
+    def _build(self, target: Target, sock: BoundedSocket, deadline: Deadline) -> HTTPConnection:
         if target.scheme == "http":
             connection = HTTPConnection(target.host, target.port)
             connection.sock = sock
         else:
             connection = HTTPSConnection(target.host, target.port, context=self._tls_context)
-            connection.sock = self._secure(target, sock)
+            connection.sock = self._secure(target, sock, deadline)
         # It must never connect by itself: that would be past the guard.
         connection.auto_open = 0
         return connection
 
-    def _secure(self, target: Target, sock: BoundedSocket) -> ssl.SSLSocket:
+    def _secure(self, target: Target, sock: BoundedSocket, deadline: Deadline) -> ssl.SSLSocket:
         try:
+            # The handshake as a whole keeps to the timeout that the plain socket has now.
+            sock.bound(deadline, read_timeout_s=self._connect_timeout_s)
             return self._tls_context.wrap_socket(sock, server_hostname=target.host)
         except ssl.SSLCertVerificationError as error:
             sock.close()

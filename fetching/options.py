@@ -15,6 +15,7 @@ class FetchOptions:
     backoff_s            bound of the first wait between tries; it doubles up to most_backoff_s
     connections          requests at once, and idle connections kept, in all
     connections_by_host  requests at once to one host and port
+    slot_wait_s          longest wait for one of these, before each request; not counted in timeout_s
     breaker_threshold    transient failures in a row that open a host's circuit; 0: never
     pause_hosts          leave a host alone for as long as its Retry-After says, with all its addresses
     allowed_networks     private networks in CIDR form that may be reached all the same
@@ -32,6 +33,7 @@ class FetchOptions:
     most_backoff_s: float = 30.0
     connections: int = 64
     connections_by_host: int = 8
+    slot_wait_s: float = 20.0
     breaker_threshold: int = 10
     breaker_open_s: float = 10.0
     breaker_most_open_s: float = 600.0

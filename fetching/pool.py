@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import ssl
 import threading
 import time
 from collections import OrderedDict, deque
@@ -24,6 +25,7 @@ class ConnectionPool:
         # The origin used last is at the end, and so is the connection used last within each.
         self._idle: OrderedDict[str, deque[tuple[float, HTTPConnection]]] = OrderedDict()
         self._count = 0
+        self._closed = False
 
     def take(self, target: Target, deadline: Deadline) -> tuple[HTTPConnection, bool]:
         """A connection, and whether it was used before. Raises FetchRefusedError or FetchFailedError."""
@@ -37,6 +39,9 @@ class ConnectionPool:
     def give_back(self, target: Target, connection: HTTPConnection) -> None:
         """Keep a connection whose answer was read to its end; the one unused for longest goes if there are too many."""
         with self._lock:
+            if self._closed:
+                connection.close()
+                return
             self._idle.setdefault(target.origin, deque()).append((time.monotonic(), connection))
             self._idle.move_to_end(target.origin)
             self._count += 1
@@ -45,8 +50,9 @@ class ConnectionPool:
             surplus.close()
 
     def close(self) -> None:
-        """Close all idle connections."""
+        """Close all idle connections, and keep none from now on."""
         with self._lock:
+            self._closed = True
             entries = [entry for waiting in self._idle.values() for entry in waiting]
             self._idle.clear()
             self._count = 0
@@ -75,6 +81,9 @@ class ConnectionPool:
 
 def _has_news(connection: HTTPConnection) -> bool:
     """True if the host closed the connection, or sent what nobody asked for: the next answer could be a forged one."""
+    sock = connection.sock
+    if isinstance(sock, ssl.SSLSocket) and sock.pending():
+        return True
     poll = select.poll()
-    poll.register(connection.sock, select.POLLIN | select.POLLERR | select.POLLHUP)
+    poll.register(sock, select.POLLIN | select.POLLERR | select.POLLHUP)
     return bool(poll.poll(0))

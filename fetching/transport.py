@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPResponse
 
 from fetching.body import ACCEPT_ENCODING, read_body
-from fetching.deadlines import BoundedSocket, BoundedSSLSocket, Deadline
+from fetching.deadlines import BoundedSocket, BoundedSSLSocket, Deadline, FloodError
 from fetching.errors import FetchReason, build_error
 from fetching.pool import ConnectionPool
 from fetching.urls import Target
 
 # The page of a redirect or an error is read to keep its connection, if it is this small.
 _MOST_DRAINED = 16_384
+# What may come besides the body: http.client takes up to 100 headers of 64 KiB, which nobody needs.
+_MOST_BESIDES = 1_048_576
 _OK = (200, 203)
 
 
@@ -26,9 +28,17 @@ class Reply:
     body: bytes | None
 
     def get_header(self, name: str, *, most_chars: int = 8_192) -> str | None:
-        """A header's value; None if it is absent, or too long to be kept."""
+        """A header's value; None if it is absent, or is nothing to keep: too long, or with control characters."""
         value = self.headers.get(name)
-        return str(value) if value is not None and len(value) <= most_chars else None
+        return value if value is not None and len(value) <= most_chars and value.isprintable() else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    target: Target
+    headers: dict[str, str]
+    deadline: Deadline
+    most_bytes: int
 
 
 class Transport:
@@ -43,19 +53,22 @@ class Transport:
         self, target: Target, *, headers: Mapping[str, str], deadline: Deadline, max_bytes: int, cut: bool = False
     ) -> Reply:
         """Ask once. Raises FetchRefusedError or FetchFailedError; an error status is a reply and no error here."""
-        connection, response = self._ask(target, {**self._headers, **headers}, deadline)
+        request = _Request(target, {**self._headers, **headers}, deadline, max_bytes + _MOST_BESIDES)
+        connection, response = self._ask(request)
         reusable = False
         try:
             body = None
             if response.status in _OK:
                 body = read_body(response, max_bytes=max_bytes, cut=cut)
-            elif response.length is not None and response.length <= _MOST_DRAINED:
-                response.read()
+            else:
+                _drain(response)
             reusable = not response.will_close and (response.isclosed() or response.length == 0)
             return Reply(response.status, response.headers, body)
         except TimeoutError as error:
             raise build_error(FetchReason.TIMEOUT, f"{target.authority}: the body did not come in time") from error
-        except (OSError, HTTPException) as error:
+        except FloodError as error:
+            raise build_error(FetchReason.TOO_LARGE, f"{target.authority}: {error}") from error
+        except OSError as error:
             raise build_error(FetchReason.TRUNCATED_BODY, f"{target.authority}: {error!r}") from error
         finally:
             response.close()
@@ -71,13 +84,12 @@ class Transport:
         else:
             connection.close()
 
-    def _ask(
-        self, target: Target, headers: Mapping[str, str], deadline: Deadline
-    ) -> tuple[HTTPConnection, HTTPResponse]:
+    def _ask(self, request: _Request) -> tuple[HTTPConnection, HTTPResponse]:
+        target = request.target
         while True:
-            connection, used_before = self._pool.take(target, deadline)
+            connection, used_before = self._pool.take(target, request.deadline)
             try:
-                return connection, self._exchange(connection, target, headers, deadline)
+                return connection, self._exchange(connection, request)
             except TimeoutError as error:
                 connection.close()
                 raise build_error(FetchReason.TIMEOUT, f"{target.authority} did not answer in time") from error
@@ -90,12 +102,20 @@ class Transport:
                 connection.close()
                 raise build_error(FetchReason.BAD_RESPONSE, f"{target.authority}: {error!r}") from error
 
-    def _exchange(
-        self, connection: HTTPConnection, target: Target, headers: Mapping[str, str], deadline: Deadline
-    ) -> HTTPResponse:
+    def _exchange(self, connection: HTTPConnection, request: _Request) -> HTTPResponse:
         sock = connection.sock
         if not isinstance(sock, BoundedSocket | BoundedSSLSocket):
             raise TypeError("a connection of the pool has a socket without a deadline")
-        sock.bound(deadline, read_timeout_s=self._read_timeout_s)
-        connection.request("GET", target.path, headers=dict(headers))
+        sock.bound(request.deadline, read_timeout_s=self._read_timeout_s, most_bytes=request.most_bytes)
+        connection.request("GET", request.target.path, headers=request.headers)
         return connection.getresponse()
+
+
+def _drain(response: HTTPResponse) -> None:
+    """Read a small page, so that its connection can be used again; what goes wrong here costs no more than that."""
+    left = _MOST_DRAINED
+    try:
+        while left > 0 and (piece := response.read1(left)):
+            left -= len(piece)
+    except (OSError, HTTPException):
+        response.will_close = True

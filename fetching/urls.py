@@ -12,14 +12,16 @@ import idna
 from fetching.errors import FetchReason, FetchRefusedError
 
 MAX_URL_CHARS = 4_096
+_MOST_HOST_CHARS = 253
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # urlsplit drops tabs and line ends silently, and other programs read a backslash as a slash: neither gets that far.
-_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f]")
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 # inet_aton reads 127.1, 2130706433, 0x7f000001 and 0177.0.0.1 as addresses. A host that ends in a number is no name.
 _NUMBER_AT_END = re.compile(r"(^|\.)(\d+|0x[0-9a-f]*)$")
 _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _KEPT_IN_PATH = "/%:=&?~+!$,;'@()*[]|"
+_ASCII = "".join(map(chr, range(0x21, 0x7F)))
 _DOTS = {".": ".", "%2e": ".", "..": "..", ".%2e": "..", "%2e.": "..", "%2e%2e": ".."}
 
 
@@ -57,15 +59,19 @@ def parse_url(url: str) -> Target:
     if not url or len(url) > MAX_URL_CHARS or _FORBIDDEN.search(url):
         raise _bad_url("empty, longer than 4,096 characters, or with control characters")
     try:
-        parts = urlsplit(url)
-        port = parts.port
+        return _parse(url)
     except ValueError as error:
         raise _bad_url(str(error)) from error
+
+
+def _parse(url: str) -> Target:
+    parts = urlsplit(url)
     scheme = parts.scheme.lower()
     if scheme not in _DEFAULT_PORTS:
         raise FetchRefusedError(FetchReason.FORBIDDEN_SCHEME, f"only http and https are fetched, not {scheme[:20]!r}")
     if "@" in parts.netloc:
         raise _bad_url("an address must not carry a user name or password")
+    port = parts.port
     if port == 0:
         raise _bad_url("there is no port 0")
     path = _clean(parts.path or "/") + (f"?{_clean_query(parts.query)}" if parts.query else "")
@@ -78,10 +84,9 @@ def join_redirect(target: Target, location: str) -> Target:
     From https to http is refused: what a page promised to send over TLS must not come over the open line.
     """
     try:
-        # Servers send raw UTF-8 here, which http.client hands over as Latin-1.
-        location = location.encode("latin-1").decode("utf-8", "replace")
-        joined = urljoin(target.url, location.strip(" "))
-    except (UnicodeEncodeError, ValueError) as error:
+        # Servers send raw bytes here, which http.client hands over as Latin-1: browsers percent-encode them.
+        joined = urljoin(target.url, quote(location.strip().encode("latin-1"), safe=_ASCII))
+    except ValueError as error:
         raise FetchRefusedError(FetchReason.BAD_REDIRECT, str(error)) from error
     following = parse_url(joined)
     if target.scheme == "https" and following.scheme == "http":
@@ -92,19 +97,18 @@ def join_redirect(target: Target, location: str) -> Target:
 def _clean_host(host: str | None) -> str:
     if not host:
         raise _bad_url("no host")
+    if len(host) > _MOST_HOST_CHARS or "%" in host:
+        raise _bad_url("not a host name")
     try:
         return str(ipaddress.ip_address(host))
     except ValueError:
         pass
-    try:
-        # Also maps full-width digits and dots, so it comes before the forms of addresses are looked at.
-        name = idna.encode(host, uts46=True).decode() if not host.isascii() else host.lower()
-    except idna.IDNAError as error:
-        raise _bad_url(f"not a host name: {error}") from error
+    # Also maps full-width digits and dots, so it comes before the forms of addresses are looked at.
+    name = idna.encode(host, uts46=True).decode() if not host.isascii() else host.lower()
     name = name.removesuffix(".")
     if _NUMBER_AT_END.search(name):
         return _clean_number(name)
-    if len(name) > 253 or not _HOST.fullmatch(name):
+    if not _HOST.fullmatch(name):
         raise _bad_url("not a host name")
     return name
 
