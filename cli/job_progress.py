@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -31,6 +33,7 @@ def describe_job(job: Job, progress: JobProgress) -> dict[str, Any]:
         "stages": progress.stages,
         "titles_per_s": progress.titles_per_s,
         "seconds_left": progress.seconds_left,
+        "downloads": None if progress.downloads is None else asdict(progress.downloads),
         "dead_letters": progress.dead_letters,
     }
 
@@ -42,8 +45,18 @@ def get_job_exit(job: Job, progress: JobProgress) -> Exit:
     return Exit.DEAD_LETTERS if progress.dead_letters else Exit.OK
 
 
-def follow_job(jobs: JobRepository, job_id: uuid.UUID, *, console: Console) -> tuple[Job, JobProgress]:
-    """Show bars until the job ends. Interrupting this does not stop the job."""
+def follow_job(
+    jobs: JobRepository,
+    job_id: uuid.UUID,
+    *,
+    console: Console,
+    is_over: Callable[[], bool] = lambda: False,
+    goes_on: bool = True,
+) -> tuple[Job, JobProgress]:
+    """Show bars until the job ends or `is_over` says so.
+
+    `goes_on`: the job is the workers', so interrupting this does not stop it.
+    """
     columns = (
         TextColumn("{task.description:<9}"),
         BarColumn(),
@@ -57,18 +70,20 @@ def follow_job(jobs: JobRepository, job_id: uuid.UUID, *, console: Console) -> t
                 job = jobs.get(job_id)
                 progress = jobs.get_progress(job)
                 _show(bars, tasks, progress)
-                if job.is_closed:
+                if job.is_closed or is_over():
                     return job, progress
                 time.sleep(_POLL_S)
     except KeyboardInterrupt:
-        click.echo(f"The job goes on without this window: avs jobs show {job_id}", err=True)
+        if goes_on:
+            click.echo(f"The job goes on without this window: avs jobs show {job_id}", err=True)
         raise
 
 
 def _show(bars: Progress, tasks: dict[str, TaskID], progress: JobProgress) -> None:
-    for stage in (Stage.EMBED, Stage.INDEX):
+    for stage in (Stage.DOWNLOAD, Stage.EMBED, Stage.INDEX):
         counts = progress.stages.get(stage, {})
-        if not counts:
+        # Titles are indexed without downloads: theirs are recorded as skipped.
+        if not counts or (stage is Stage.DOWNLOAD and progress.downloads is None):
             continue
         closed = sum(counts.get(state, 0) for state in _CLOSED_STATES)
         if stage not in tasks:
@@ -80,7 +95,10 @@ def _note(stage: Stage, counts: dict[str, int], progress: JobProgress) -> str:
     notes = []
     if stage is Stage.INDEX and progress.titles_per_s:
         notes.append(f"{progress.titles_per_s:.0f} titles/s")
-    if stage is Stage.INDEX and progress.seconds_left:
+    if stage is Stage.DOWNLOAD and progress.downloads is not None:
+        speed = progress.downloads
+        notes.append(f"{speed.per_s:.0f}/s, {speed.bytes_per_s / 1e6:.1f} MB/s, {speed.bytes / 1e6:.0f} MB")
+    if stage in (Stage.INDEX, Stage.DOWNLOAD) and progress.seconds_left:
         notes.append(f"{progress.seconds_left:.0f} s left")
     if dead := counts.get(RowState.DEAD, 0):
         notes.append(f"[red]{dead} dead[/red]")

@@ -88,9 +88,9 @@ def dead_letters(job_id: uuid.UUID | None, *, limit: int, as_json: bool) -> None
             ]
         )
         return
-    table = Table("job", "stage", "title or line", "reason")
+    table = Table("job", "stage", "title, URL or line", "reason")
     for one in letters:
-        place = one.slug or f"line {one.detail.get('line', '?')}"
+        place = one.slug or one.detail.get("url") or f"line {one.detail.get('line', '?')}"
         table.add_row(str(one.job_id), one.stage, place, one.reason)
     Console().print(table)
 
@@ -98,7 +98,7 @@ def dead_letters(job_id: uuid.UUID | None, *, limit: int, as_json: bool) -> None
 def _build_table(rows: list[tuple[Job, JobProgress]]) -> Table:
     table = Table("job", "kind", "state", "titles", "dead", "started", "message")
     for job, progress in rows:
-        counts = progress.stages.get(Stage.INDEX, {})
+        counts = progress.stages.get(Stage.INDEX) or progress.stages.get(Stage.DOWNLOAD, {})
         titles = f"{counts.get('done', 0)}/{sum(counts.values())}"
         started = f"{job.started_at:%Y-%m-%d %H:%M:%S}" if job.started_at else ""
         table.add_row(str(job.id), job.kind, job.state, titles, str(progress.dead_letters), started, job.message or "")

@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "status": ("cli.stack", "Show what runs, where, and whether it is ready."),
     "import": ("cli.importing", "Read a catalogue into the database."),
     "index": ("cli.indexing", "Embed and index what has changed."),
+    "download": ("cli.downloading", "Fetch the pictures of titles or of a list."),
     "jobs": ("cli.jobs", "Show jobs, their progress and dead letters."),
     "generations": ("cli.generations", "Make the index anew, swap, roll back, save and restore."),
     "media": ("cli.media", "Check the stored pictures; remove those that nobody needs."),

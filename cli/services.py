@@ -27,6 +27,7 @@ class CommandServices:
     """What commands that start or watch jobs need."""
 
     settings: Settings
+    database: Database
     job_repository: JobRepository
     jobs: JobService
     hints: HintSender
@@ -53,4 +54,4 @@ def build_command_services() -> CommandServices:
         importer=Importer(database, titles, job_repository),
         hints=hints,
     )
-    return CommandServices(settings, job_repository, jobs, hints)
+    return CommandServices(settings, database, job_repository, jobs, hints)

@@ -90,6 +90,11 @@ class DownloadService:
         """Begin nothing more: calls that run record what they have and return."""
         self._stopping.set()
 
+    @property
+    def is_stopping(self) -> bool:
+        """True once it was told to stop."""
+        return self._stopping.is_set()
+
     def fetch_shard(self, job_id: uuid.UUID, shard: Shard, *, slice_s: float = 30.0) -> ShardReport:
         """Fetch what is due of the shard until nothing is for a while, or for `slice_s` seconds.
 
