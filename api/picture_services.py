@@ -41,7 +41,13 @@ def build_picture_services(
     """Connects to nothing, and makes no folder. `lookups` waits a short time for its answers, `jobs` longer."""
     gate, store = DecodeGate(), build_media_store(settings)
     options = replace(
-        build_options(settings), connections=FETCHES, connections_by_host=_BY_HOST, connect_timeout_s=_CONNECT_S
+        build_options(settings),
+        connections=FETCHES,
+        connections_by_host=_BY_HOST,
+        connect_timeout_s=_CONNECT_S,
+        # One caller's bad addresses must not keep a host from the next one: nothing here is repeated by itself.
+        breaker_threshold=0,
+        pause_hosts=False,
     )
     fetcher = Fetcher(options)
     reader = PictureReader(settings, fetcher=fetcher, gate=gate)
