@@ -8,19 +8,43 @@ from typing import Any
 
 from api.schemas.jobs import JobBody
 from core.errors import InvalidInputError
+from core.picture_lists import parse_listed
 from core.text import find_text_fault
 
 _DEPTH_MAX = 32
+_OF_DOWNLOADS = ("urls", "refresh", "then_index")
 
 
 def build_params(body: JobBody, *, import_root: Path | None) -> dict[str, Any]:
     """The params of the job's row. Raises InvalidInputError that names the field."""
     if body.kind == "index":
+        _refuse(body, "documents", "path", *_OF_DOWNLOADS)
+        return _build_ids(body)
+    if body.kind == "download":
         _refuse(body, "documents", "path")
-        ids = list(dict.fromkeys(body.ids)) if body.ids else None
-        check_texts(ids, "ids")
-        return {} if ids is None else {"ids": ids}
-    _refuse(body, "ids")
+        return _build_download(body)
+    return _build_import(body, import_root=import_root)
+
+
+def _build_ids(body: JobBody) -> dict[str, Any]:
+    ids = list(dict.fromkeys(body.ids)) if body.ids else None
+    check_texts(ids, "ids")
+    return {} if ids is None else {"ids": ids}
+
+
+def _build_download(body: JobBody) -> dict[str, Any]:
+    if body.ids is not None and body.urls is not None:
+        raise InvalidInputError("urls", "a download takes either ids or urls")
+    params = _build_ids(body)
+    if body.urls is not None:
+        check_texts(body.urls, "urls")
+        params["urls"] = [parse_listed(one, field=f"urls.{number}").to_json() for number, one in enumerate(body.urls)]
+    flags = {"refresh": body.refresh, "then_index": body.then_index}
+    return {**params, **{name: True for name, flag in flags.items() if flag}}
+
+
+def _build_import(body: JobBody, *, import_root: Path | None) -> dict[str, Any]:
+    _refuse(body, "ids", *_OF_DOWNLOADS)
     if (body.documents is None) == (body.path is None):
         raise InvalidInputError("documents", "an import takes either documents or a path")
     if body.path is not None:

@@ -37,6 +37,24 @@ class JobsClient:
         given = {"path": path} if documents is None else {"documents": documents}
         return self._create({"kind": "import", **given})
 
+    def create_download(
+        self,
+        ids: Sequence[str] | None = None,
+        *,
+        urls: Sequence[str | Mapping[str, Any]] | None = None,
+        refresh: bool = False,
+        then_index: bool = False,
+    ) -> Job:
+        """Fetch the pictures of all titles, of the given ones (slugs or `provider:id`), or of a list (up to 1,000).
+
+        An entry of `urls` is a URL, or a mapping {url, id, tags, metadata, title, adult}. `refresh` asks again for what
+        is old; `then_index` indexes the pictures when all are there.
+        """
+        if ids is not None and urls is not None:
+            raise ValueError("give either ids or urls")
+        given = {name: value for name, value in {"ids": ids, "urls": urls}.items() if value is not None}
+        return self._create({"kind": "download", **given, "refresh": refresh, "then_index": then_index})
+
     def get(self, job_id: str) -> Job:
         """A job with its progress. Raises NotFoundError."""
         return self._ask(routes.GET_JOB, job_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -27,9 +28,9 @@ from messaging.names import TASK_RUN_JOB
 from storage.database.jobs import DeadLetter, Job, JobRepository
 from storage.database.models import JobState
 
-_TAG = Tag(name="jobs", description="Import and index")
+_TAG = Tag(name="jobs", description="Import, index and download")
 _PROBLEMS = {400: Problem, 404: Problem, 409: Problem, 422: Problem, 503: Problem}
-_LONG = ("documents", "ids", "points")
+_LONG = ("documents", "ids", "points", "urls")
 
 _CREATE = "The job is stored before this returns; workers start on it by themselves. Location names it."
 _LIST = "Jobs in the order of their beginning, the newest first, without their progress."
@@ -122,6 +123,7 @@ def show_job(job: Job, jobs: JobRepository | None = None) -> dict[str, Any]:
             "seconds_left": progress.seconds_left,
             "dead_letters": progress.dead_letters,
             "open_rows": progress.open_rows,
+            "downloads": None if progress.downloads is None else asdict(progress.downloads),
         }
     return shown
 

@@ -10,11 +10,12 @@ from api.schemas.base import LenientQuery, StrictBody
 
 DOCUMENTS_MAX = 1_000
 IDS_MAX = 10_000
+URLS_MAX = 1_000
 PAGE_MAX = 200
 
 
 class JobBody(StrictBody):
-    """A job: `index` embeds what has changed (or the given ids), `import` takes documents or a file."""
+    """A job: `index` embeds what has changed, `import` takes documents or a file, `download` fetches pictures."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -22,18 +23,33 @@ class JobBody(StrictBody):
                 {"kind": "index"},
                 {"kind": "index", "ids": ["shingeki-no-kyojin", "mal:1"]},
                 {"kind": "import", "documents": [{"title": "Akira", "type": "MOVIE", "year": 1988}]},
+                {"kind": "download", "then_index": True},
+                {"kind": "download", "urls": ["https://example.org/a.jpg"], "then_index": True},
             ]
         }
     )
 
-    kind: Literal["index", "import"]
+    kind: Literal["index", "import", "download"]
     ids: list[Annotated[str, Field(min_length=1, max_length=200)]] | None = Field(
-        None, min_length=1, max_length=IDS_MAX, description="Only these titles (slugs or provider:id); kind index."
+        None,
+        min_length=1,
+        max_length=IDS_MAX,
+        description="Only these titles (slugs or provider:id); kinds index and download.",
     )
     documents: list[dict[str, Any]] | None = Field(
         None, min_length=1, max_length=DOCUMENTS_MAX, description="Title documents; kind import."
     )
     path: str | None = Field(None, min_length=1, max_length=1_000, description="A file under IMPORT_ROOT; kind import.")
+    urls: list[str | dict[str, Any]] | None = Field(
+        None,
+        min_length=1,
+        max_length=URLS_MAX,
+        description="Pictures: URLs, or objects {url, id, tags, metadata, title, adult}; kind download.",
+    )
+    refresh: bool | None = Field(
+        None, description="Ask again for what was fetched DOWNLOAD_REFRESH_DAYS ago or longer; kind download."
+    )
+    then_index: bool | None = Field(None, description="Index the pictures when all are there; kind download.")
 
 
 class JobPath(LenientQuery):
@@ -59,14 +75,25 @@ class PageQuery(LenientQuery):
     offset: int = Field(0, ge=0, le=1_000_000, description="Entries to pass over.")
 
 
+class DownloadProgressResponse(BaseModel):
+    """URLs by state and, where they are over, by outcome; bytes that came; URLs and bytes a second."""
+
+    states: dict[str, int]
+    outcomes: dict[str, int]
+    bytes: int
+    per_s: float
+    bytes_per_s: float
+
+
 class JobProgressResponse(BaseModel):
-    """Counts by stage and state, titles a second, seconds left (null: unknown)."""
+    """Counts by stage and state, titles a second, seconds left (null: unknown); `downloads` where there are any."""
 
     stages: dict[str, dict[str, int]]
     titles_per_s: float
     seconds_left: float | None
     dead_letters: int
     open_rows: int
+    downloads: DownloadProgressResponse | None = None
 
 
 class JobResponse(BaseModel):

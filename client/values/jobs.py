@@ -12,14 +12,28 @@ from client.values.base import Value
 _ENDED = frozenset({"completed", "failed", "cancelled"})
 
 
+class DownloadProgress(Value):
+    """URLs by state and, where they are over, by outcome; bytes that came; URLs and bytes a second."""
+
+    states: dict[str, int] = Field(default_factory=dict)
+    outcomes: dict[str, int] = Field(default_factory=dict)
+    bytes: int = 0
+    per_s: float = 0.0
+    bytes_per_s: float = 0.0
+
+
 class JobProgress(Value):
-    """Counts by stage and state, titles a second, seconds left (None: unknown), rows that are not done yet."""
+    """Counts by stage and state, titles a second, seconds left (None: unknown), rows that are not done yet.
+
+    `downloads` says more of a job that fetches pictures; None for others.
+    """
 
     stages: dict[str, dict[str, int]] = Field(default_factory=dict)
     titles_per_s: float = 0.0
     seconds_left: float | None = None
     dead_letters: int = 0
     open_rows: int = 0
+    downloads: DownloadProgress | None = None
 
 
 class Job(Value):

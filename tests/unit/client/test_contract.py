@@ -75,6 +75,8 @@ FULL_CALLS: dict[Route, tuple[Callable[[Client], Any], ...]] = {
         lambda client: client.jobs.create_index(["x"]),
         lambda client: client.jobs.create_import([{"title": "x"}]),
         lambda client: client.jobs.create_import(path="x"),
+        lambda client: client.jobs.create_download(["x"]),
+        lambda client: client.jobs.create_download(urls=["https://example.org/x.jpg"], refresh=True, then_index=True),
     ),
     routes.UPSERT: (
         lambda client: client.admin.upsert_documents([{"title": "x"}], wait_s=1),
