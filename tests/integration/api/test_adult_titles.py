@@ -257,6 +257,8 @@ ROUTES: dict[tuple[str, str], list[Ask]] = {
 
 # Routes that have no titles to show, and why.
 SILENT: dict[tuple[str, str], str] = {
+    ("GET", "/api/v1/media/<sha256>"): "pictures by their SHA-256, which only a search tells; see test_media_api.py",
+    ("POST", "/api/v1/index"): "answers with the id of what an editor sent, and its job",
     ("POST", "/api/v1/jobs"): "answers with counts of what was sent; editors only",
     ("GET", "/api/v1/jobs"): "counts and times; ids and documents are shown by their number",
     ("GET", "/api/v1/jobs/<job_id>"): "counts and times; ids and documents are shown by their number",

@@ -39,6 +39,8 @@ POST_ROUTES = [
     f"{ADMIN}/generations/x/swap",
     f"{ADMIN}/snapshots/x/restore",
 ]
+# Bodies with a picture: forms too, and larger ones. `test_picture_requests.py` has their values.
+PICTURE_ROUTES = [f"{V1}/index"]
 
 
 def repeat(query: dict[str, Any], times: int) -> dict[str, Any]:
@@ -233,7 +235,15 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize("path", POST_ROUTES)
+def test_no_route_is_left_out(client: FlaskClient) -> None:
+    """Every route that takes a body stands in one of the lists above."""
+    routes = client.application.url_map
+    listed = {routes.bind("").match(path, "POST")[0] for path in POST_ROUTES + PICTURE_ROUTES}
+    posted = {rule.endpoint for rule in routes.iter_rules() if "POST" in (rule.methods or ())}
+    assert listed == posted - {"jobs.cancel", "jobs.retry"}
+
+
+@pytest.mark.parametrize("path", POST_ROUTES + PICTURE_ROUTES)
 def test_a_body_that_is_no_object_is_refused_by_every_route(client: FlaskClient, path: str) -> None:
     """Not JSON, not an object, numbers that are none, nested too deep, or compressed: 400."""
     for data, status in BROKEN:
@@ -247,6 +257,17 @@ def test_another_type_or_too_much_is_refused_by_every_route(client: FlaskClient,
     for content_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""):
         check_problem(client.post(path, data=b"{}", content_type=content_type), status=415)
     body = b'{"query": "' + b"x" * 2_000_000 + b'"}'
+    check_problem(client.post(path, data=body, content_type="application/json"), status=413)
+
+
+@pytest.mark.parametrize("path", PICTURE_ROUTES)
+def test_routes_with_pictures_take_forms_and_no_more(client: FlaskClient, path: str) -> None:
+    """Another type is a 415, a form that is none lacks its picture, and above 14 megabytes nothing is read."""
+    for content_type in ("text/plain", "application/x-www-form-urlencoded", "image/jpeg", ""):
+        check_problem(client.post(path, data=b"{}", content_type=content_type), status=415)
+    for content_type in ("multipart/form-data", "multipart/form-data; boundary=x"):
+        check_problem(client.post(path, data=b"{}", content_type=content_type), status=422, field="image")
+    body = b'{"image_data": "' + b"x" * 14_000_000 + b'"}'
     check_problem(client.post(path, data=body, content_type="application/json"), status=413)
 
 
@@ -285,7 +306,7 @@ def test_what_contradicts_itself_finds_nothing(client: FlaskClient, filters: dic
     assert facets == {"facets": {"genres": []}, "total": 0}
 
 
-@pytest.mark.parametrize("path", POST_ROUTES)
+@pytest.mark.parametrize("path", POST_ROUTES + PICTURE_ROUTES)
 def test_wrong_methods_name_the_right_ones(client: FlaskClient, path: str) -> None:
     """A 405 carries Allow; OPTIONS says the same and changes nothing."""
     refused = client.open(path, method="TRACE")
