@@ -64,16 +64,27 @@ def hash_folder(folder: Path) -> str:
         relative = path.relative_to(folder)
         if not path.is_file() or any(part.startswith(".") for part in relative.parts) or path.suffix == ".md":
             continue
-        size = path.stat().st_size
-        digest.update(f"{relative.as_posix()}\0{size}\0".encode())
-        with path.open("rb") as file:
-            if size <= _SAMPLES * _SAMPLE_BYTES:
-                digest.update(file.read())
-                continue
-            for number in range(_SAMPLES):
-                file.seek((size - _SAMPLE_BYTES) * number // (_SAMPLES - 1))
-                digest.update(file.read(_SAMPLE_BYTES))
+        digest.update(f"{relative.as_posix()}\0{path.stat().st_size}\0".encode())
+        _add_content(digest, path)
     return digest.hexdigest()
+
+
+def hash_file(path: Path) -> str:
+    """16 hex digits over size and content, in the same way."""
+    digest = hashlib.blake2b(f"{path.stat().st_size}\0".encode(), digest_size=8)
+    _add_content(digest, path)
+    return digest.hexdigest()
+
+
+def _add_content(digest: hashlib.blake2b, path: Path) -> None:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if size <= _SAMPLES * _SAMPLE_BYTES:
+            digest.update(file.read())
+            return
+        for number in range(_SAMPLES):
+            file.seek((size - _SAMPLE_BYTES) * number // (_SAMPLES - 1))
+            digest.update(file.read(_SAMPLE_BYTES))
 
 
 def _find_minilm() -> ModelFiles:

@@ -15,7 +15,7 @@ from tests.unit.core.pictures.drawing import draw_picture
 
 from ..conftest import build_settings
 
-KINDS = ["fake", "visual_baseline"]
+KINDS = ["fake", "visual_baseline", "tiny_clip", "squashing_clip"]
 PICTURES = [draw_picture(seed=seed, width=200 + 40 * seed, height=300 - 30 * seed) for seed in range(6)]
 
 
