@@ -21,6 +21,7 @@ from api.routes import (
     jobs,
     media,
     pages,
+    picture_searching,
     searching,
     similar,
     status,
@@ -48,6 +49,8 @@ def create_app(services: ApiServices) -> OpenAPI:
     register_error_handlers(app)
     app.register_api(searching.build_blueprint(services.search))
     app.register_api(similar.build_blueprint(services.search))
+    for blueprint in picture_searching.build_blueprints(services):
+        app.register_api(blueprint)
     app.register_api(jobs.build_blueprint(services.jobs, services.hints, services.settings))
     app.register_api(faceting.build_blueprint(services.facets))
     app.register_api(admin.build_blueprint(services))

@@ -30,13 +30,19 @@ from api.streaming import STREAM_TYPE
 _REFERENCE = "#/components/schemas/"
 _PROBLEM = {PROBLEM_TYPE: {"schema": {"$ref": f"{_REFERENCE}{Problem.__name__}"}}}
 # Routes that answer line by line when the caller names the type.
-STREAMED = (("/api/v1/search", "post"), ("/api/v1/similarity/batch", "post"))
+STREAMED = (
+    ("/api/v1/search", "post"),
+    ("/api/v1/search/image", "post"),
+    ("/api/v1/search/multimodal", "post"),
+    ("/api/v1/similarity/batch", "post"),
+)
 # Routes that answer 304 to callers who have the answer already.
 CONDITIONAL = (
     "/api/v1/media/{sha256}",
     "/api/v1/search/by-id/{id}",
     "/api/v1/similarity/anime/{id}",
     "/api/v1/similarity/vector/{id}",
+    "/api/v1/similarity/visual/{id}",
     "/api/v1/suggest",
 )
 _HEADERS: dict[str, dict[str, Any]] = {

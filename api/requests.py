@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.schemas.searching import SearchBody, SimilarBatchBody, SimilarQuery, SimilarVectorQuery
+from api.schemas.searching import OptionsBody, SearchBody, SimilarBatchBody, SimilarQuery, SimilarVectorQuery
 from core.errors import InvalidInputError
 from search.ranking import NAMED_WEIGHT
 from search.request import LIMIT_MAX, STREAM_LIMIT_MAX, SearchRequest, SimilarRequest
@@ -12,12 +12,12 @@ from search.request import LIMIT_MAX, STREAM_LIMIT_MAX, SearchRequest, SimilarRe
 
 def to_search_request(body: SearchBody, *, is_streamed: bool = False) -> SearchRequest:
     """A text search."""
-    return SearchRequest(query=body.query, expand=body.expand, **_read_options(body, is_streamed=is_streamed))
+    return SearchRequest(query=body.query, expand=body.expand, **read_options(body, is_streamed=is_streamed))
 
 
 def to_similar_requests(body: SimilarBatchBody, *, is_streamed: bool = False) -> list[SimilarRequest]:
     """One request for each reference, or one for all."""
-    options = {**_read_options(body, is_streamed=is_streamed), "include_related": body.include_related}
+    options = {**read_options(body, is_streamed=is_streamed), "include_related": body.include_related}
     if body.mode == "combined":
         return [SimilarRequest(positive=tuple(body.positive or ()), negative=tuple(body.negative or ()), **options)]
     return [SimilarRequest(positive=(reference,), **options) for reference in body.references or ()]
@@ -43,7 +43,8 @@ def to_similar_request(identifier: str, query: SimilarQuery) -> SimilarRequest:
     )
 
 
-def _read_options(body: SearchBody | SimilarBatchBody, *, is_streamed: bool) -> dict[str, Any]:
+def read_options(body: OptionsBody, *, is_streamed: bool) -> dict[str, Any]:
+    """What every search takes, as arguments for its request. Raises InvalidInputError for `threshold`."""
     if body.min_score is not None and body.threshold is not None:
         raise InvalidInputError("threshold", "is another name of min_score: send one of them")
     return {

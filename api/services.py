@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from api.administration import Administration, build_administration
 from api.guard.guard import Guard
 from api.health import Check, HealthChecker
+from api.picture_search_services import build_picture_parts, build_picture_search
 from api.picture_services import PictureServices, build_picture_services
 from api.upkeep import build_chores
 from core.errors import DependencyUnavailableError
@@ -15,6 +16,7 @@ from messaging.app import create_sender
 from messaging.broker import BrokerProbe
 from messaging.hints import HintSender
 from messaging.names import QUEUE_QUERY
+from messaging.picture_call import PictureWorkerClient
 from messaging.query_call import QueryWorkerClient
 from search.answers import AnswerCache
 from search.asked import AskedQueries
@@ -27,6 +29,8 @@ from search.encoding import EncodedQuery, QueryEncoder, encode_each
 from search.facets import FacetService
 from search.live import LiveIndexReader
 from search.names.keeper import NameIndexKeeper
+from search.pictures.embedding import PictureEncoderClient
+from search.pictures.service import PictureSearchService
 from search.qdrant_query import ScoredPoint
 from search.referring import TitleFinder
 from search.service import SearchService
@@ -63,6 +67,7 @@ class ApiServices:
     admin: Administration
     facets: FacetService
     search: SearchService
+    picture_search: PictureSearchService
     names: NameIndexKeeper
     live: LiveIndexReader
     pictures: PictureServices
@@ -86,6 +91,7 @@ class ApiServices:
         for chores in self.chores:
             chores.close()
         self.search.close()
+        self.picture_search.close()
         self.names.close()
         self.admin.close()
         self.pictures.close()
@@ -95,8 +101,10 @@ class ApiServices:
             database.close()
 
 
-def build_services(settings: Settings, *, encoder: QueryEncoder | None = None) -> ApiServices:
-    """The services over the servers that the settings name. `encoder` replaces the query worker, for tests."""
+def build_services(
+    settings: Settings, *, encoder: QueryEncoder | None = None, picture_encoder: PictureEncoderClient | None = None
+) -> ApiServices:
+    """The services over the servers that the settings name. The encoders replace the query worker, for tests."""
     lookups = _open_database(settings, timeout_s=_LOOKUP_TIMEOUT_S)
     jobs = _open_database(settings, timeout_s=_JOBS_TIMEOUT_S)
     # A pool of their own: those who try wrong keys must not use up the connections of everybody's lookups.
@@ -113,20 +121,33 @@ def build_services(settings: Settings, *, encoder: QueryEncoder | None = None) -
     )
     counts, query_log = CacheCounts(cache), QueryLogRepository(jobs)
     asked = AskedQueries(query_log.add, is_on=settings.query_log)
+    backend = SearchBackend(
+        settings,
+        live=live,
+        store=store,
+        embedding=_build_embedding(settings, encoder or QueryWorkerClient(settings)),
+        retrieval=[_build_retrieval(settings, store, lane=lane) for lane in range(_RETRIEVAL_LANES)],
+    )
+    writer, cursors = CacheWriter(cache), CursorStore(cache)
+    kept = AnswerCache(cache, writer, counts, max_bytes=settings.cache_max_answer_bytes)
+    finder = TitleFinder(titles, RelativesRepository(lookups))
+    parts = build_picture_parts(
+        settings,
+        lookups,
+        backend=backend,
+        cache=cache,
+        writer=writer,
+        encoder=picture_encoder or PictureWorkerClient(settings),
+    )
     search = SearchService(
         settings,
-        backend=SearchBackend(
-            settings,
-            live=live,
-            store=store,
-            embedding=_build_embedding(settings, encoder or QueryWorkerClient(settings)),
-            retrieval=[_build_retrieval(settings, store, lane=lane) for lane in range(_RETRIEVAL_LANES)],
-        ),
-        kept=AnswerCache(cache, CacheWriter(cache), counts, max_bytes=settings.cache_max_answer_bytes),
+        backend=backend,
+        kept=kept,
         asked=asked,
-        cursors=CursorStore(cache),
-        finder=TitleFinder(titles, RelativesRepository(lookups)),
+        cursors=cursors,
+        finder=finder,
         understanding=Understander(names),
+        pictures=parts.of_titles,
     )
     hints, admin = HintSender(create_sender(settings)), build_administration(settings, jobs)
     return ApiServices(
@@ -135,6 +156,9 @@ def build_services(settings: Settings, *, encoder: QueryEncoder | None = None) -
         admin=admin,
         facets=FacetService(live=live, store=store),
         search=search,
+        picture_search=build_picture_search(
+            settings, parts, backend=backend, kept=kept, cursors=cursors, titles=finder
+        ),
         names=names,
         live=live,
         pictures=build_picture_services(settings, lookups, jobs, hints=hints, admin=admin),

@@ -168,7 +168,7 @@ def _describe_stats(services: ApiServices) -> dict[str, Any]:
         "coverage": admin.ledger.count_by_vector(live.collection) if live else {},
         "jobs": counts.jobs,
         "dead_letters": counts.dead_letters,
-        "search": services.search.get_stats(),
+        "search": {**services.search.get_stats(), "pictures": services.picture_search.get_stats()},
     }
 
 

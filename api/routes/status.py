@@ -81,7 +81,7 @@ def _count(services: ApiServices) -> Response:
         "points": services.store.count_visible(collection) if collection and state else None,
         "generation": collection,
         "is_optimised": state.is_optimised if state else None,
-        "search": services.search.get_stats(),
+        "search": {**services.search.get_stats(), "pictures": services.picture_search.get_stats()},
     }
     return Response(orjson.dumps(body), content_type="application/json")
 

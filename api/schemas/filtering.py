@@ -5,6 +5,7 @@ None of these models is ever filled: they exist for their JSON schemas, made fro
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, RootModel, create_model
@@ -12,8 +13,9 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from api.schemas.base import CONTROLS
-from core.fields import INDEXED_FIELDS, FieldKind
+from core.fields import INDEXED_FIELDS, FieldKind, IndexedField
 from search.filters import INTEGER_MAX, VALUE_MAX_CHARS, VALUES_MAX
+from search.pictures.fields import PICTURES
 
 # No control characters but white space (see `core.text`), and something besides it.
 TEXT_PATTERN = rf"^[^{CONTROLS}]*[^\s{CONTROLS}][^{CONTROLS}]*$"
@@ -106,10 +108,19 @@ class _Entries(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-_CONDITIONS: dict[str, Any] = {
-    field.name: (_MODELS[field.kind], Field(None, json_schema_extra=_forget)) for field in INDEXED_FIELDS
-}
-FilterConditions = create_model("FilterConditions", __base__=_Entries, __doc__="Conditions by field.", **_CONDITIONS)
+def _list_conditions(fields: Iterable[IndexedField]) -> dict[str, Any]:
+    return {field.name: (_MODELS[field.kind], Field(None, json_schema_extra=_forget)) for field in fields}
+
+
+FilterConditions = create_model(
+    "FilterConditions", __base__=_Entries, __doc__="Conditions by field.", **_list_conditions(INDEXED_FIELDS)
+)
+PictureConditions = create_model(
+    "PictureConditions",
+    __base__=_Entries,
+    __doc__="Conditions on pictures by field.",
+    **_list_conditions(PICTURES.by_name.values()),
+)
 
 
 class Filters(FilterConditions):
@@ -126,9 +137,30 @@ class Filters(FilterConditions):
     )
 
 
+class PictureFilters(PictureConditions):
+    """Conditions on the fields of a picture; those at the top level count as `must`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "cover", "width": {"gte": 300}}]})
+
+    must: PictureConditions = Field(PictureConditions(), description="All of these hold.", json_schema_extra=_forget)
+    should: PictureConditions = Field(
+        PictureConditions(), description="At least one of these holds.", json_schema_extra=_forget
+    )
+    must_not: PictureConditions = Field(
+        PictureConditions(), description="None of these holds.", json_schema_extra=_forget
+    )
+
+
+class _AsEither:
+    def __get_pydantic_json_schema__(self, _: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [handler(model.__pydantic_core_schema__) for model in (Filters, PictureFilters)]}
+
+
 class _AsFilters:
     def __get_pydantic_json_schema__(self, _: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return handler(Filters.__pydantic_core_schema__)
 
 
 FiltersField = Annotated[dict[str, Any], _AsFilters()]
+# Which of the two is meant, `target` says.
+TargetFiltersField = Annotated[dict[str, Any], _AsEither()]

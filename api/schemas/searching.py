@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
@@ -10,7 +11,7 @@ from api.schemas.base import LenientQuery, Problem, StrictBody
 from api.schemas.filtering import TEXT_PATTERN, FiltersField
 from search.checks import PAYLOAD_FIELDS, SORT_FIELDS
 from search.plan import Fusion
-from search.ranking import NAMED_WEIGHT, SEARCHABLE_VECTORS, SIMILAR_WEIGHTS, TEXT_WEIGHTS
+from search.ranking import COMPARABLE_VECTORS, NAMED_WEIGHT, SEARCHABLE_VECTORS, SIMILAR_WEIGHTS, TEXT_WEIGHTS
 from search.request import BATCH_MAX, LIMIT_DEFAULT, LIMIT_MAX, REFERENCES_MAX, STREAM_LIMIT_MAX, WINDOW_MAX
 
 FIELDS_MAX = 100
@@ -29,20 +30,34 @@ def _weigh_names(value: Any) -> Any:
     return dict.fromkeys(value, NAMED_WEIGHT)
 
 
-def _describe_weights(defaults: dict[str, float]) -> str:
+def describe_weights(defaults: Mapping[str, float]) -> str:
+    """'title_vector 1, genre_vector 2', for a sentence."""
     return ", ".join(f"{name} {weight:g}" for name, weight in defaults.items())
 
 
-_VECTORS_SCHEMA: dict[str, Any] = {
-    "anyOf": [
-        {"type": "array", "items": {"type": "string", "enum": list(SEARCHABLE_VECTORS)}, "minItems": 1},
-        {"type": "object", "additionalProperties": {"type": "number", "exclusiveMinimum": 0, "maximum": 100}},
-    ],
-    "description": f"Names, or names with weights. Default for a text: {_describe_weights(TEXT_WEIGHTS)}; "
-    f"for titles: {_describe_weights(SIMILAR_WEIGHTS)}.",
-}
-VectorWeights = Annotated[dict[str, float], BeforeValidator(_weigh_names), WithJsonSchema(_VECTORS_SCHEMA)]
-FusionName = Literal["rrf", "dbsf", "linear"]
+def describe_vectors(names: Sequence[str], *, defaults: str) -> dict[str, Any]:
+    """The schema of `vectors` where these may be named; `defaults` says which are used otherwise."""
+    return {
+        "anyOf": [
+            {"type": "array", "items": {"type": "string", "enum": list(names)}, "minItems": 1},
+            {"type": "object", "additionalProperties": {"type": "number", "exclusiveMinimum": 0, "maximum": 100}},
+        ],
+        "description": f"Names, or names with weights. Default: {defaults}.",
+    }
+
+
+READ_WEIGHTS = BeforeValidator(_weigh_names)
+VectorWeights = Annotated[
+    dict[str, float],
+    READ_WEIGHTS,
+    WithJsonSchema(describe_vectors(SEARCHABLE_VECTORS, defaults=describe_weights(TEXT_WEIGHTS))),
+]
+ComparedWeights = Annotated[
+    dict[str, float],
+    READ_WEIGHTS,
+    WithJsonSchema(describe_vectors(COMPARABLE_VECTORS, defaults=describe_weights(SIMILAR_WEIGHTS))),
+]
+FusionName = Literal["rrf", "dbsf", "linear", "max"]
 Identifier = Annotated[str, Field(min_length=1, max_length=200)]
 # Described here, checked by the plan, whose faults name the place and the values that there are.
 QueryText = Annotated[str, Field(min_length=1, json_schema_extra={"pattern": TEXT_PATTERN})]
@@ -57,7 +72,7 @@ class SortBody(StrictBody):
     order: Literal["asc", "desc"] = "desc"
 
 
-class _OptionsBody(StrictBody):
+class OptionsBody(StrictBody):
     """What every search takes."""
 
     limit: int = Field(
@@ -86,7 +101,7 @@ class _OptionsBody(StrictBody):
     include_adult: bool = Field(False, description="Show adult titles too.")
 
 
-class SearchBody(_OptionsBody):
+class SearchBody(OptionsBody):
     """A text search; without `query` a list of what passes the filters, sorted."""
 
     model_config = ConfigDict(
@@ -132,7 +147,7 @@ _COMBINED: dict[str, Any] = {
 }
 
 
-class SimilarBatchBody(_OptionsBody):
+class SimilarBatchBody(OptionsBody):
     """Lists for many references (`each`), or one list from positive and negative ones (`combined`)."""
 
     model_config = ConfigDict(
@@ -155,6 +170,7 @@ class SimilarBatchBody(_OptionsBody):
     negative: list[Identifier] | None = Field(
         None, max_length=REFERENCES_MAX, description="Titles to be unlike; mode combined."
     )
+    vectors: ComparedWeights | None = None
     include_related: bool = Field(False, description="Also sequels, prequels and other relatives of the references.")
 
     @model_validator(mode="after")
@@ -190,16 +206,16 @@ class SimilarQuery(LenientQuery):
 class SimilarVectorQuery(SimilarQuery):
     """Titles alike by one vector."""
 
-    vector: str = Field(description="The vector to compare.", json_schema_extra={"enum": [*SEARCHABLE_VECTORS]})
+    vector: str = Field(description="The vector to compare.", json_schema_extra={"enum": [*COMPARABLE_VECTORS]})
     distance: Literal["cosine", "dot", "euclid"] | None = Field(
         None, description="Adds `distance` to each result in this measure; dense vectors have length 1."
     )
 
 
 class SearchResult(BaseModel):
-    """One title found."""
+    """One title, or picture, found."""
 
-    id: str = Field(description="The title's slug.")
+    id: str = Field(description="The title's slug; the picture's id where pictures are looked for.")
     score: float = Field(description="What the list is ordered by; comparable within one answer only.")
     similarity: float | None = Field(description="Best cosine among the dense vectors used.")
     payload: dict[str, Any]
@@ -218,6 +234,13 @@ class QueryInfo(BaseModel):
     diversity: float | None = None
     sort: SortBody | None = None
     filters: dict[str, list[dict[str, Any]]] | None = Field(None, description="With `explain`: all that were applied.")
+    target: Literal["titles", "pictures"] | None = None
+    picture: dict[str, str] | None = Field(
+        None,
+        description="What pictures were compared with: sha256 of what was sent, text, or id or title in the index.",
+    )
+    text_weight: float | None = Field(None, description="Share of the text, where a picture counts beside it.")
+    image_weight: float | None = Field(None, description="Share of the picture.")
     understood: dict[str, Any] | None = Field(None, description="What was read out of the text, with `expand`.")
     positive: list[str] | None = None
     negative: list[str] | None = None

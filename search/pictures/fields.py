@@ -8,8 +8,8 @@ from core.fields import FieldKind, IndexedField
 from search.checks import FieldTable
 
 _PAYLOAD: Final = (
-    "id", "kind", "title", "slug", "character", "sha256", "url", "width", "height", "phash", "tags", "metadata",
-    "adult", "source", "name",
+    "id", "kind", "title", "slug", "character", "image_id", "sha256", "url", "source", "media_type", "width", "height",
+    "phash", "colour", "tags", "metadata", "adult",
 )  # fmt: skip
 _KEYWORDS: Final = ("kind", "slug", "tags", "sha256", "source")
 _INTEGERS: Final = ("width", "height")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import count
 from typing import Any
 
@@ -13,6 +14,7 @@ from search.answers import AnswerCache, Lives, Made
 from search.cursors import CursorStore
 from search.executor import get_ms_since
 from search.long_lists import LongLists
+from search.pictures.embedding import PictureEmbedding
 from search.pictures.executor import PictureExecutor
 from search.pictures.live import LivePictures
 from search.pictures.questions import PictureQuestionBuilder
@@ -31,11 +33,13 @@ class PictureSearchService:
         *,
         questions: PictureQuestionBuilder,
         executor: PictureExecutor,
+        embedding: PictureEmbedding,
         kept: AnswerCache,
         cursors: CursorStore,
     ) -> None:
         self._questions = questions
         self._executor = executor
+        self._embedding = embedding
         self._kept = kept
         self._long_lists = LongLists(executor, cursors)
         self._lives = Lives(settings.cache_ttl_s, settings.cache_stale_s)
@@ -72,7 +76,11 @@ class PictureSearchService:
 
     def get_stats(self) -> dict[str, Any]:
         """Counts of this process since its start."""
-        return {"searches": self._searches}
+        return {"searches": self._searches, "picture-embedding": asdict(self._embedding.get_stats())}
+
+    def close(self) -> None:
+        """Let those go who wait for the vector of a picture, and end the dispatcher."""
+        self._embedding.close()
 
     def _make(self, question: Question, live: LivePictures, took_ms: dict[str, float], made_from: list[Source]) -> Made:
         begun = time.perf_counter()
