@@ -48,6 +48,8 @@ def build_picture_services(
         # One caller's bad addresses must not keep a host from the next one: nothing here is repeated by itself.
         breaker_threshold=0,
         pause_hosts=False,
+        slot_wait_s=_CONNECT_S,
+        pause_hosts=False,
     )
     fetcher = Fetcher(options)
     reader = PictureReader(settings, fetcher=fetcher, gate=gate)

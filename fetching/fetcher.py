@@ -277,7 +277,8 @@ def _get_next(target: Target, reply: Reply) -> Target:
 
 def _build_conditions(etag: str | None, last_modified: str | None) -> dict[str, str]:
     wanted = {"If-None-Match": etag, "If-Modified-Since": last_modified}
-    return {name: value for name, value in wanted.items() if value}
+    # What cannot be sent is not asked with: the answer is then the picture itself.
+    return {name: value for name, value in wanted.items() if value and value.isascii() and value.isprintable()}
 
 
 def _build_result(url: str, final: Target, reply: Reply, *, elapsed_ms: float) -> Fetched | NotModified:

@@ -12,6 +12,9 @@ from tests.picture_host.replies import Reply, build_picture, build_redirect, bui
 TOO_LARGE = 10_000_001
 # Slower than any timeout of a test, and over before a forgotten one blocks anything.
 _SLOW_S = 30.0
+_OK = b"HTTP/1.1 200 OK\r\n"
+_CHUNKED = _OK + b"Transfer-Encoding: chunked\r\n\r\n"
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,9 @@ _NO_PICTURE = {
 _REFUSED = {
     "too-large": Kind(lambda _: build_picture(pictures.build_long_jpeg(TOO_LARGE)), "too-large"),
     "endless": Kind(_give(Reply(body=bytes(65_536), endless=True)), "too-large"),
+    "chunk-extensions": Kind(
+        _give(Reply(raw=_CHUNKED, body=b"1;" + b"x" * 60_000 + b"\r\nA\r\n", endless=True)), "too-large"
+    ),
     "gzip-bomb": Kind(lambda _: build_picture(pictures.build_gzip_bomb(), Content_Encoding="gzip"), "too-large"),
     "gzip-lie": Kind(lambda _: build_picture(_jpeg(), Content_Encoding="gzip"), "bad-encoding"),
     "odd-encoding": Kind(lambda _: build_picture(_jpeg(), Content_Encoding="zopfli"), "bad-encoding"),
@@ -107,7 +113,7 @@ _REFUSED = {
 _FAILED = {
     "cut": Kind(lambda _: replace(build_picture(_jpeg()[:400]), announced=4_000, then_close=True), "truncated-body"),
     "cut-chunks": Kind(
-        _give(Reply(raw=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n400\r\nabc", then_close=True)),
+        _give(Reply(raw=_CHUNKED + b"400\r\nabc", then_close=True)),
         "truncated-body",
     ),
     "broken": Kind(_give(build_text(b"no", "text/plain", status=500)), "http-5xx"),
@@ -115,6 +121,9 @@ _FAILED = {
     "slow": Kind(lambda _: replace(build_picture(_jpeg()), wait_s=_SLOW_S), "timeout"),
     "drip": Kind(lambda _: replace(build_picture(_jpeg()), drip_s=0.05), "timeout"),
     "silent": Kind(_give(Reply(silent=True)), "connect"),
+    "drip-headers": Kind(_give(Reply(raw=b"HTTP/1.1 200 OK\r\nX-A: ", body=bytes(9_999), drip_s=0.05)), "timeout"),
+    "many-headers": Kind(_give(Reply(raw=_OK, body=b"X-A: " + b"a" * 9_000 + b"\r\n", endless=True)), "bad-response"),
+    "many-continues": Kind(_give(Reply(raw=_CONTINUE, body=_CONTINUE * 1_000, endless=True)), "bad-response"),
     "garbage": Kind(_give(Reply(raw=b"\x00\x01garbage\r\n\r\n", then_close=True)), "bad-response"),
 }
 

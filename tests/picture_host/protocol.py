@@ -79,7 +79,7 @@ class PictureProtocol(asyncio.Protocol):
     def _send(self, reply: Reply) -> None:
         if self._transport is None or reply.silent:
             return
-        self._transport.write(reply.raw if reply.raw is not None else reply.build_head() + reply.build_body())
+        self._transport.write(reply.build_head() + reply.build_body())
 
     async def _send_slowly(self, reply: Reply) -> None:
         try:

@@ -23,7 +23,7 @@ class Reply:
     drip_s      between single bytes of the body
     endless     the body is sent again and again until the other side has enough
     silent      the connection is closed without an answer
-    raw         these bytes are sent in place of an answer
+    raw         these bytes are sent in place of status line and headers
     """
 
     status: int = 200
@@ -45,6 +45,8 @@ class Reply:
 
     def build_head(self) -> bytes:
         """Status line and headers, with the empty line."""
+        if self.raw is not None:
+            return self.raw
         lines = [f"HTTP/1.1 {self.status} {_get_phrase(self.status)}"]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
         if self.chunked:
