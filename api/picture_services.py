@@ -49,7 +49,6 @@ def build_picture_services(
         breaker_threshold=0,
         pause_hosts=False,
         slot_wait_s=_CONNECT_S,
-        pause_hosts=False,
     )
     fetcher = Fetcher(options)
     reader = PictureReader(settings, fetcher=fetcher, gate=gate)
