@@ -9,7 +9,16 @@ with Client("http://localhost:8002") as client:
 from client.admin import Point
 from client.client import Client
 from client.headers import AnswerInfo, RateLimit
-from client.options import SearchOptions, SearchQuery, SimilarBatchOptions, SimilarOptions, Sort
+from client.options import (
+    ImageOptions,
+    MultimodalOptions,
+    SearchOptions,
+    SearchQuery,
+    SimilarBatchOptions,
+    SimilarOptions,
+    Sort,
+    VisualOptions,
+)
 from client.pictures import PictureGiven
 from client.problems import (
     ApiError,
@@ -61,10 +70,12 @@ __all__ = [
     "Facets",
     "Generation",
     "Health",
+    "ImageOptions",
     "Indexed",
     "InvalidRequestError",
     "Job",
     "JobProgress",
+    "MultimodalOptions",
     "NotFoundError",
     "PermissionDeniedError",
     "PictureGiven",
@@ -92,5 +103,6 @@ __all__ = [
     "TransportError",
     "UnavailableError",
     "UnexpectedAnswerError",
+    "VisualOptions",
     "WaitTimeoutError",
 ]

@@ -8,7 +8,7 @@
 | `min_score` | least similarity (a cosine, -1 to 1) |
 | `fields` | payload entries wanted |
 | `vectors` | names, or names with weights |
-| `fusion` | `rrf`, `dbsf` or `linear` |
+| `fusion` | `rrf`, `dbsf`, `linear` or `max` |
 | `boost` | how strongly `search_boost_factor` counts, from 0 |
 | `diversity` | 0 (off) to 1: unlike results rather than the nearest |
 | `sort` | `{"field": "score", "order": "desc"}` |
@@ -16,6 +16,8 @@
 | `include_adult` | show adult titles too |
 | `expand` | read titles, years, genres and the like out of the text (searches by text) |
 | `include_related` | also sequels and other relatives (similar titles) |
+| `include_metadata` | false: ids without payload (searches by picture) |
+| `text_weight`, `image_weight` | how much the text and the picture count (searches by both) |
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Required, TypedDict
 
-Fusion = Literal["rrf", "dbsf", "linear"]
+Fusion = Literal["rrf", "dbsf", "linear", "max"]
+Target = Literal["titles", "pictures"]
 Distance = Literal["cosine", "dot", "euclid"]
 VectorWeights = Sequence[str] | Mapping[str, float]
 
@@ -43,16 +46,21 @@ class PageOptions(TypedDict, total=False):
     cursor: str
 
 
-class RankOptions(TypedDict, total=False):
-    """What is found and in which order, for every kind of search."""
+class ShownOptions(TypedDict, total=False):
+    """What is found and what is said of it, for every kind of search."""
 
     min_score: float
     fields: Sequence[str]
-    fusion: Fusion
-    boost: float
     diversity: float
     explain: bool
     include_adult: bool
+
+
+class RankOptions(ShownOptions, total=False):
+    """How several lists become one."""
+
+    fusion: Fusion
+    boost: float
 
 
 class FilterOptions(RankOptions, total=False):
@@ -97,3 +105,23 @@ class CombinedOptions(FilterOptions, total=False):
 
 class SimilarBatchOptions(CombinedOptions, PageOptions, total=False):
     """Titles like several."""
+
+
+class ImageOptions(FilterOptions, PageOptions, total=False):
+    """A search by a picture, or by words for one."""
+
+    include_metadata: bool
+
+
+class MultimodalOptions(ImageOptions, total=False):
+    """A search by text and picture."""
+
+    expand: bool
+    text_weight: float
+    image_weight: float
+
+
+class VisualOptions(ShownOptions, PageOptions, total=False):
+    """What looks like a title or a picture."""
+
+    include_related: bool

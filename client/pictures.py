@@ -1,4 +1,4 @@
-"""Pictures in requests, stored pictures, and pictures and documents to be indexed at once.
+"""Searches by picture, stored pictures, and pictures and documents to be indexed at once.
 
 A picture is given as its bytes, as the path of a file (`pathlib.Path`), or as a text: a data URL, or its address
 (`https://...`), from which the service fetches it.
@@ -9,11 +9,14 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from client import routes
+from client.options import ImageOptions, MultimodalOptions, Target, VisualOptions
+from client.routes import Route
 from client.transport import Call, Transport
 from client.values.pictures import Indexed
+from client.values.search import SearchAnswer
 
 PictureGiven = bytes | Path | str
 # What the service waits by default, so that the answer says whether it is searchable.
@@ -21,9 +24,46 @@ INDEX_WAIT_S = 10.0
 
 
 class PictureCalls:
-    """What `Client` can do with single pictures."""
+    """What `Client` can do with pictures."""
 
     _transport: Transport
+
+    def search_image(
+        self,
+        picture: PictureGiven | None = None,
+        *,
+        query: str | None = None,
+        target: Target = "titles",
+        **options: Unpack[ImageOptions],
+    ) -> SearchAnswer:
+        """A page of titles whose pictures look like this one; with `target="pictures"` the pictures themselves.
+
+        With `query` instead of a picture: what is to be seen, in words. Raises ConflictError (`no-text-tower`) if the
+        service's picture encoder knows no words.
+
+            client.search_image(Path("frame.jpg"), limit=5)
+        """
+        return self._search(routes.SEARCH_IMAGE, picture, query, {"target": target, **options})
+
+    def search_multimodal(
+        self,
+        query: str | None = None,
+        picture: PictureGiven | None = None,
+        **options: Unpack[MultimodalOptions],
+    ) -> SearchAnswer:
+        """A page of titles for a text and a picture together; one of both may be missing.
+
+        client.search_multimodal("but in space", Path("cover.jpg"), image_weight=0.7, text_weight=0.3)
+        """
+        return self._search(routes.SEARCH_MULTIMODAL, picture, query, options)
+
+    def similar_visual(
+        self, identifier: str, *, target: Target = "titles", **options: Unpack[VisualOptions]
+    ) -> SearchAnswer:
+        """A page of what looks like a title, or like an indexed picture (by its id). Raises NotFoundError."""
+        path = routes.SIMILAR_VISUAL.fill(id=identifier)
+        params = {**options, "target": target}
+        return self._transport.get(Call(route=routes.SIMILAR_VISUAL, path=path, params=params), SearchAnswer)
 
     def index_picture(
         self,
@@ -57,6 +97,13 @@ class PictureCalls:
         params = {"width": width, "include_adult": True if include_adult else None}
         path = routes.GET_MEDIA.fill(sha256=sha256)
         return self._transport.fetch(Call(route=routes.GET_MEDIA, path=path, params=params, accept="image/*"))
+
+    def _search(
+        self, route: Route, picture: PictureGiven | None, query: str | None, options: Mapping[str, Any]
+    ) -> SearchAnswer:
+        given = {} if picture is None else build_picture(picture)
+        asked = {} if query is None else {"query": query}
+        return self._transport.get(Call(route=route, path=route.path, body={**given, **asked, **options}), SearchAnswer)
 
     def _index(self, body: Mapping[str, Any], *, wait_s: float) -> Indexed:
         call = Call(route=routes.INDEX, path=routes.INDEX.path, body={**body, "wait": wait_s}, extra_s=wait_s)

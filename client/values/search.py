@@ -10,7 +10,7 @@ from client.values.base import Value
 
 
 class SearchResult(Value):
-    """One title found.
+    """One title, or picture, found.
 
     `score` is what the list is ordered by and is comparable within one answer only; `similarity` is the best cosine
     among the dense vectors used, None when there was none. `explanation` comes with `explain`, `distance` with
@@ -29,7 +29,8 @@ class QueryInfo(Value):
     """How an answer came about: the text that was embedded, vectors with their weights, times in milliseconds by step.
 
     `understood` is what was read out of the text; `cache` says what was remembered (`result`, `vector`, `none`, ...).
-    `positive` and `negative` are the slugs that similar titles were asked for.
+    `positive` and `negative` are the slugs that similar titles were asked for, `picture` says what pictures were
+    compared with, and the weights how much text and picture counted.
     """
 
     query: str | None = None
@@ -40,6 +41,10 @@ class QueryInfo(Value):
     diversity: float | None = None
     sort: dict[str, Any] | None = None
     filters: dict[str, Any] | None = None
+    target: str | None = None
+    picture: dict[str, str] | None = None
+    text_weight: float | None = None
+    image_weight: float | None = None
     understood: dict[str, Any] | None = None
     positive: tuple[str, ...] | None = None
     negative: tuple[str, ...] | None = None

@@ -32,6 +32,9 @@ CALLS: dict[Route, Callable[[Client], Any]] = {
     routes.SIMILAR: lambda client: client.similar(ANY_ID),
     routes.SIMILAR_BY_VECTOR: lambda client: client.similar_by_vector(ANY_ID, "title_vector"),
     routes.SIMILAR_BATCH: lambda client: client.similar_each([ANY_ID]),
+    routes.SEARCH_IMAGE: lambda client: client.search_image(b"x"),
+    routes.SEARCH_MULTIMODAL: lambda client: client.search_multimodal("x", b"x"),
+    routes.SIMILAR_VISUAL: lambda client: client.similar_visual(ANY_ID),
     routes.FACETS: lambda client: client.get_facets(["genres"]),
     routes.SUGGEST: lambda client: client.suggest("x"),
     routes.GET_MEDIA: lambda client: client.get_media(ANY_ID),
@@ -90,7 +93,9 @@ FULL_CALLS: dict[Route, tuple[Callable[[Client], Any], ...]] = {
     routes.RESTORE_SNAPSHOT: (lambda client: client.admin.restore_snapshot(ANY_ID),),
 }
 # Bodies that are made of options.
-OPTION_ROUTES = {routes.SEARCH, routes.SIMILAR_BATCH}
+OPTION_ROUTES = {routes.SEARCH, routes.SIMILAR_BATCH, routes.SEARCH_IMAGE, routes.SEARCH_MULTIMODAL}
+# A picture is an argument, and has no field of its own.
+PICTURE_FIELDS = {"image_data", "image_url", "query", "threshold", "top_k"}
 
 # What each route answers; None: nothing, or bytes. The document of a title has more entries than its schema names.
 ANSWERS: dict[Route, type[Value] | None] = {
@@ -99,6 +104,9 @@ ANSWERS: dict[Route, type[Value] | None] = {
     routes.SIMILAR: values.search.SearchAnswer,
     routes.SIMILAR_BY_VECTOR: values.search.SearchAnswer,
     routes.SIMILAR_BATCH: values.search.BatchAnswer,
+    routes.SEARCH_IMAGE: values.search.SearchAnswer,
+    routes.SEARCH_MULTIMODAL: values.search.SearchAnswer,
+    routes.SIMILAR_VISUAL: values.search.SearchAnswer,
     routes.FACETS: values.faceting.Facets,
     routes.SUGGEST: values.faceting.SuggestionList,
     routes.GET_MEDIA: None,
@@ -171,6 +179,8 @@ def test_the_method_of_each_route_calls_it(client: Client, service: Any, route: 
             options.SimilarBatchOptions,
             {"threshold", "mode", "references", "positive", "negative"},
         ),
+        (routes.SEARCH_IMAGE, options.ImageOptions, PICTURE_FIELDS | {"target"}),
+        (routes.SEARCH_MULTIMODAL, options.MultimodalOptions, PICTURE_FIELDS),
     ],
     ids=str,
 )
@@ -184,12 +194,20 @@ def test_bodies_have_the_same_options(document: dict[str, Any], route: Route, ki
 
 
 @pytest.mark.parametrize(
-    ("route", "elsewhere"), [(routes.SIMILAR, {"id"}), (routes.SIMILAR_BY_VECTOR, {"id", "vector", "distance"})]
+    ("route", "kind", "elsewhere"),
+    [
+        (routes.SIMILAR, options.SimilarOptions, {"id"}),
+        (routes.SIMILAR_BY_VECTOR, options.SimilarOptions, {"id", "vector", "distance"}),
+        (routes.SIMILAR_VISUAL, options.VisualOptions, {"id", "target"}),
+    ],
+    ids=str,
 )
-def test_address_lines_have_the_same_options(document: dict[str, Any], route: Route, elsewhere: set[str]) -> None:
+def test_address_lines_have_the_same_options(
+    document: dict[str, Any], route: Route, kind: Any, elsewhere: set[str]
+) -> None:
     """As for bodies."""
     parameters = document["paths"][route.path][route.method.lower()]["parameters"]
-    assert set(options.SimilarOptions.__annotations__) == {entry["name"] for entry in parameters} - elsewhere
+    assert set(kind.__annotations__) == {entry["name"] for entry in parameters} - elsewhere
 
 
 def test_other_bodies_have_the_same_fields(client: Client, service: Any, document: dict[str, Any]) -> None:

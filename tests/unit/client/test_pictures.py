@@ -67,6 +67,34 @@ def test_a_job_that_goes_on_is_no_error(client: Client, service: Any) -> None:
     assert json.loads(service.requests[0].content) == {"document": {"title": "x"}, "wait": 0}
 
 
+ANSWER = {"results": [{"id": "a", "score": 0.9}], "total_found": 1, "total_is_exact": True, "query_info": {}}
+
+
+def test_a_search_by_picture_says_what_was_given(client: Client, service: Any) -> None:
+    """The picture, or the words for one, and the options; nothing that was not given."""
+    service.replies = [httpx.Response(200, json=ANSWER)]
+    assert client.search_image(DATA, limit=3).results[0].id == "a"
+    client.search_image(query="a red coat", target="pictures", filters={"kind": "cover"})
+    client.search_multimodal("in space", "https://example.org/a.jpg", image_weight=0.7)
+    client.search_multimodal(picture=DATA)
+    encoded = base64.b64encode(DATA).decode()
+    assert [json.loads(request.content) for request in service.requests] == [
+        {"image_data": encoded, "target": "titles", "limit": 3},
+        {"query": "a red coat", "target": "pictures", "filters": {"kind": "cover"}},
+        {"image_url": "https://example.org/a.jpg", "query": "in space", "image_weight": 0.7},
+        {"image_data": encoded},
+    ]
+
+
+def test_what_looks_alike_is_asked_by_id(client: Client, service: Any) -> None:
+    """A title or a picture, with the options in the address line."""
+    service.replies = [httpx.Response(200, json=ANSWER)]
+    client.similar_visual("mal:1", target="pictures", limit=4, fields=["title", "year"])
+    assert service.requests[0].url.raw_path.decode() == (
+        "/api/v1/similarity/visual/mal:1?limit=4&fields=title%2Cyear&target=pictures"
+    )
+
+
 def test_media_are_bytes(client: Client, service: Any) -> None:
     """The address line has what was asked for and nothing else, and the body comes as it is."""
     service.replies = [httpx.Response(200, content=DATA, headers={"Content-Type": "image/jpeg"})]
