@@ -79,7 +79,7 @@ def evaluate_multimodals(*, plot: Path | None, seed: int, as_json: bool) -> int:
 @SEED
 @JSON
 def evaluate_title_pictures(*, encoder: str, seed: int, as_json: bool) -> int:
-    """TITLE_PICTURES: the mean of a title's pictures against its best picture, on the sample titles with characters."""
+    """TITLE_PICTURES: the mean of a title's pictures against its best picture, on the sample titles."""
     settings = load_settings()
     loaded = load_named(settings, encoder)
     pictures = list_title_pictures(settings.avs_home / COVERS)

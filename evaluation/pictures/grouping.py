@@ -75,8 +75,8 @@ class GroupingReport:
 
 
 def list_title_pictures(folder: Path, sample: Path = SAMPLE) -> tuple[TitlePicture, ...]:
-    """All pictures of the sample titles that have characters, drawn in `folder` where they are not there yet."""
-    documents = [document for document in load_documents(sample) if document.get("characters")]
+    """All pictures of the sample titles, drawn in `folder` where they are not there yet."""
+    documents = load_documents(sample)
     draw_albums(documents, folder)
     pictures: list[TitlePicture] = []
     for document in documents:
