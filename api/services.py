@@ -30,6 +30,7 @@ from search.facets import FacetService
 from search.live import LiveIndexReader
 from search.names.keeper import NameIndexKeeper
 from search.pictures.embedding import PictureEncoderClient
+from search.pictures.live import LivePicturesReader
 from search.pictures.service import PictureSearchService
 from search.qdrant_query import ScoredPoint
 from search.referring import TitleFinder
@@ -70,6 +71,7 @@ class ApiServices:
     picture_search: PictureSearchService
     names: NameIndexKeeper
     live: LiveIndexReader
+    live_pictures: LivePicturesReader
     pictures: PictureServices
     jobs: JobRepository
     titles: TitleRepository
@@ -78,6 +80,11 @@ class ApiServices:
     health: HealthChecker
     databases: tuple[Database, ...]
     chores: tuple[Chores, ...]
+
+    def forget_index(self) -> None:
+        """Something was written just now: look at the index again with the next search of this process."""
+        self.live.forget()
+        self.live_pictures.forget()
 
     def start(self) -> None:
         """Begin what a serving process does beside answering; never called by those who only look something up."""
@@ -161,6 +168,7 @@ def build_services(
         ),
         names=names,
         live=live,
+        live_pictures=parts.live,
         pictures=build_picture_services(settings, lookups, jobs, hints=hints, admin=admin),
         jobs=JobRepository(jobs),
         titles=titles,

@@ -153,7 +153,7 @@ def _answer_exclusion(
     if job_id is not None:
         services.hints.send(TASK_RUN_JOB, job_id=str(job_id))
         # What this process remembers of the index is out of date at once; other processes look again by themselves.
-        services.live.forget()
+        services.forget_index()
     return answer({"id": slug, "excluded": excluded, "removed_from": removed_from, "job_id": job_id})
 
 

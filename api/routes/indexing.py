@@ -92,7 +92,7 @@ def _index_picture(services: ApiServices, body: IndexBody, upload: FileStorage |
 
 def _answer(services: ApiServices, indexed: Indexed) -> Response:
     # What this process remembers of the index is out of date at once; other processes look again by themselves.
-    services.live.forget()
+    services.forget_index()
     job = indexed.job
     shown = {
         "id": indexed.id,
