@@ -26,6 +26,8 @@ class Event(StrEnum):
     CHUNK_PASSED_OVER = "chunk_passed_over"
     TITLE_FAILED = "title_failed"
     TITLE_DEAD = "title_dead"
+    PICTURE_FAILED = "picture_failed"
+    PICTURE_DEAD = "picture_dead"
     JOB_FINISHED = "job_finished"
     ROWS_RESENT = "rows_resent"
     TASK_SEND_FAILED = "task_send_failed"

@@ -17,6 +17,7 @@ from core.errors import ConflictError
 from core.identity import point_id
 from core.settings import Settings
 from core.vectors import BY_NAME
+from indexing.layout import get_image_dimension
 from indexing.payload import build_payload
 from storage.database.copying import LedgerCopyRepository, LedgerRow
 from storage.database.generations import Generation
@@ -76,7 +77,11 @@ class GenerationCopier:
         return copied
 
     def _get_names(self, target: Generation) -> frozenset[str]:
-        dense = build_vectors_config(self._settings, text_dimension=target.recipes.text.dimension, image_dimension=None)
+        dense = build_vectors_config(
+            self._settings,
+            text_dimension=target.recipes.text.dimension,
+            image_dimension=get_image_dimension(target.recipes),
+        )
         return frozenset({*dense, *build_sparse_config(self._settings, lexical_needs_idf=False)})
 
     def _copy_page(self, pair: _Pair, rows: Sequence[LedgerRow]) -> int:
@@ -110,4 +115,5 @@ def build_copy(
     is_current = is_whole and vouched == listed and row.document_hash == title.content_hash
     payload = build_payload(title.slug, title.document, adult=title.adult, vectors=frozenset(vouched))
     point = models.PointStruct(id=point_id(title.slug), vector=taken, payload=payload)
-    return point, LedgerRow(title.slug, title.content_hash if is_current else "", vouched, row.written_at)
+    document_hash = title.content_hash if is_current else ""
+    return point, LedgerRow(title.slug, document_hash, vouched, row.written_at, row.pictures_hash)

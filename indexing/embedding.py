@@ -26,6 +26,8 @@ from core.vectors import LEXICAL_VECTOR, METADATA_VECTOR
 from indexing.generations import GenerationService
 from indexing.layout import build_layout
 from indexing.leases import LeaseKeeper
+from indexing.pictures.following import PictureFollower
+from indexing.pictures.titles import TitlePictureSource, average_group
 from indexing.points import Vectors, build_point, build_updates
 from indexing.preparation import PreparedTitle, collect_related_keys, prepare_title
 from inference.base import LexicalEncoder, TextEncoder
@@ -79,6 +81,8 @@ class EmbeddingService:
         generations: GenerationService,
         store: VectorStore,
         models: Models,
+        pictures: TitlePictureSource,
+        follower: PictureFollower,
         owner: str,
     ) -> None:
         self._settings = settings
@@ -89,6 +93,8 @@ class EmbeddingService:
         self._generations = generations
         self._store = store
         self._models = models
+        self._pictures = pictures
+        self._follower = follower
         self._owner = owner
         self._layout = build_layout(settings, models.recipes)
         self._memo = PassageMemo()
@@ -193,9 +199,12 @@ class EmbeddingService:
 
     def _prepare(self, run: _Run, part: Sequence[Claim]) -> list[PreparedTitle]:
         slugs = [claim.slug for claim in part]
+        # Before the title's own point: what it hides or shows holds for its pictures, too.
+        self._follower.follow(slugs)
         known = self._ledger.load(run.collection, slugs)
         with self._database.begin() as connection:
             titles = self._titles.load_in(connection, slugs)
+            groups = self._pictures.load_groups_in(connection, slugs)
             keys = {key for title in titles.values() for key in collect_related_keys(title.document)}
             related = self._titles.find_names_by_ids(connection, sorted(keys))
         return [
@@ -205,6 +214,7 @@ class EmbeddingService:
                 known=known.get(slug),
                 related_titles=related,
                 with_sparse=self._settings.enable_sparse_vectors,
+                pictures=groups.get(slug),
             )
             for slug in slugs
         ]
@@ -222,7 +232,15 @@ class EmbeddingService:
             vectors[number][name] = _average(encoded.dense[position : position + count])
             position += count
         self._encode_sparse(prepared, vectors)
+        self._average_pictures(prepared, vectors)
         return vectors
+
+    def _average_pictures(self, prepared: Sequence[PreparedTitle], vectors: Sequence[Vectors]) -> None:
+        wanted = [one for title in prepared for group in title.pictures.values() for one in group]
+        found = self._pictures.fetch(wanted)
+        for number, title in enumerate(prepared):
+            for name, group in title.pictures.items():
+                vectors[number][name] = average_group(group, found)
 
     def _encode_sparse(self, prepared: Sequence[PreparedTitle], vectors: Sequence[Vectors]) -> None:
         lexical = [number for number, title in enumerate(prepared) if title.lexical_text]

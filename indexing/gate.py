@@ -15,7 +15,7 @@ from qdrant_client import models
 
 from core.identity import point_id
 from core.settings import Settings
-from core.vectors import TITLE_VECTORS, Priority, VectorSource, VectorSpec
+from core.vectors import TITLE_VECTORS, Priority, VectorSpec
 from indexing.gold import GateError, GoldCheck, GoldFigures
 from storage.database.copying import LedgerCopyRepository
 from storage.database.generations import Generation
@@ -145,7 +145,7 @@ class Gate:
         return answers
 
 
-_DENSE = [spec for spec in TITLE_VECTORS if spec.source is VectorSource.TEXT]
+_DENSE = [spec for spec in TITLE_VECTORS if spec.priority is not None]
 
 
 def _compare(expected: Sequence[list[models.ScoredPoint]], found: Sequence[list[models.ScoredPoint]]) -> float:

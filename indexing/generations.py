@@ -8,7 +8,7 @@ from contextlib import suppress
 from core.errors import TransientError
 from core.log import Event, Log
 from core.recipe import RecipeSet
-from indexing.layout import needs_idf
+from indexing.layout import get_image_dimension, needs_idf
 from storage.database.generations import Generation, GenerationRepository
 from storage.database.models import GenerationState
 from storage.vectors.store import PointsMissingError, VectorStore
@@ -107,6 +107,7 @@ class GenerationService:
         self._store.create_collection(
             generation.collection,
             text_dimension=recipes.text.dimension,
+            image_dimension=get_image_dimension(recipes),
             lexical_needs_idf=needs_idf(recipes),
         )
         if generation.state is GenerationState.LIVE and self._store.get_alias_target(self._alias) is None:

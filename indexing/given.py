@@ -17,12 +17,14 @@ from core.errors import ConflictError
 from core.identity import point_id
 from core.settings import Settings
 from indexing.chunks import ChunkSender
+from indexing.pictures.titles import TitlePictureSource
 from indexing.preparation import PreparedTitle, collect_related_keys, prepare_title
 from storage.database.generations import Generation, GenerationRepository
 from storage.database.jobs import Job, JobRepository
 from storage.database.ledger import LedgerRepository
 from storage.database.locks import LockService
 from storage.database.models import GenerationState, JobState
+from storage.database.picture_ledger import PictureLedgerRepository
 from storage.database.session import Connection
 from storage.database.stages import StageRepository
 from storage.database.titles import TitleRepository
@@ -53,6 +55,7 @@ class GivenVectorService:
         jobs: JobRepository,
         stages: StageRepository,
         ledger: LedgerRepository,
+        picture_ledger: PictureLedgerRepository,
         locks: LockService,
         store: VectorStore,
         chunks: ChunkSender,
@@ -63,6 +66,7 @@ class GivenVectorService:
         self._jobs = jobs
         self._stages = stages
         self._ledger = ledger
+        self._picture_ledger = picture_ledger
         self._locks = locks
         self._store = store
         self._chunks = chunks
@@ -126,6 +130,7 @@ class GivenVectorService:
         self, connection: Connection, live: Generation, given: Mapping[str, _Vectors]
     ) -> tuple[list[_Accepted], dict[str, str]]:
         titles = self._titles.load_in(connection, list(given))
+        groups = self._get_pictures(live).load_groups_in(connection, list(given))
         known = self._ledger.load(live.collection, list(given))
         keys = {key for title in titles.values() for key in collect_related_keys(title.document)}
         related = self._titles.find_names_by_ids(connection, sorted(keys))
@@ -138,12 +143,16 @@ class GivenVectorService:
                 known=known.get(slug),
                 related_titles=related,
                 with_sparse=self._settings.enable_sparse_vectors,
+                pictures=groups.get(slug),
             )
             if (reason := _find_fault(prepared, given[slug], is_known=slug in known)) is not None:
                 refused[slug] = reason
             else:
                 accepted.append(_Accepted(prepared, given[slug]))
         return accepted, refused
+
+    def _get_pictures(self, live: Generation) -> TitlePictureSource:
+        return TitlePictureSource(self._settings, live.recipes.image, ledger=self._picture_ledger, store=self._store)
 
     def _write_part(self, connection: Connection, collection: str, part: Sequence[_Accepted]) -> None:
         self._ledger.distrust(collection, {one.prepared.title.slug: one.vectors for one in part})

@@ -19,6 +19,7 @@ from indexing.sources.files import RawRecord
 from indexing.sources.records import Refusal, parse_record
 from storage.database.jobs import IMPORT_STAGE, JobRepository
 from storage.database.ledger import LedgerRepository
+from storage.database.picture_sync import sync_titles_in
 from storage.database.session import Connection, Database
 from storage.database.titles import StoredTitle, TitleRepository
 
@@ -106,6 +107,7 @@ class Importer:
         self._titles.update(connection, list(batch.changed.values()))
         self._titles.add_ids(connection, batch.new_ids)
         self._ledger.distrust_linked(connection, batch.named_anew)
+        sync_titles_in(connection, sorted({*batch.added, *batch.changed}))
         summary.added = len(batch.added)
         summary.changed = len(batch.changed)
         summary.unchanged = len(documents) - summary.added - summary.changed

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from core.errors import InvalidInputError, PermanentError, TransientError
 from core.log import Event, Log
@@ -46,20 +46,9 @@ class JobKind(Protocol):
         """Do the job's own part and get on as far as possible; called again until it is enqueued."""
 
     def finish(self, job: Job) -> bool:
-        """Close the job if nothing is left to do; False while something is."""
+        """Close the job if nothing is left to do; False while something is.
 
-
-@runtime_checkable
-class RowsOfItsOwn(JobKind, Protocol):
-    """A kind of job whose work is not counted in stage rows."""
-
-    def count_open(self, job: Job) -> int:
-        """How many rows of the job somebody has yet to work on."""
-
-    def resend(self, job: Job) -> int:
-        """Send hints again for rows that nobody works on; returns how many rows.
-
-        Only if no such hint waits in its queue: rows that wait there are not lost but next.
+        Also called now and then while the job is open: a kind with rows of its own sends lost hints again.
         """
 
 
@@ -236,21 +225,13 @@ class JobService:
         for job in self._jobs.list_open():
             if not job.enqueued or job.state is JobState.PENDING:
                 self._restart(job)
-            elif not self._count_open(job):
+            elif not self._stages.count_open(job.id):
                 self._hints.send(TASK_FINISH_JOB, job_id=str(job.id))
-            elif isinstance(kind := self._kinds.get(job.kind), RowsOfItsOwn):
-                resent += kind.resend(job)
             elif queue_is_empty:
                 # With hints still in the queue, titles that wait are not lost but next.
                 resent += self._resend(job)
         self._tidy()
         return resent
-
-    def _count_open(self, job: Job) -> int:
-        kind = self._kinds.get(job.kind)
-        if isinstance(kind, RowsOfItsOwn):
-            return kind.count_open(job)
-        return self._stages.count_open(job.id)
 
     def _resend(self, job: Job) -> int:
         if not self._stages.list_claimable(job.id, limit=1):

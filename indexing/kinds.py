@@ -12,6 +12,8 @@ from indexing.generations import GenerationService
 from indexing.given import KIND_VECTORS, GivenVectorService
 from indexing.gold import GoldCheck
 from indexing.jobs import JobKind
+from indexing.pictures.building import build_picture_jobs
+from indexing.pictures.jobs import KIND_PICTURES
 from indexing.reindexing import KIND_REINDEX, ReindexService
 from indexing.snapshots import KIND_RESTORE, KIND_SNAPSHOT, RestoreService, SnapshotService
 from messaging.hints import HintSender
@@ -21,6 +23,7 @@ from storage.database.generations import GenerationRepository
 from storage.database.jobs import JobRepository
 from storage.database.ledger import LedgerRepository
 from storage.database.locks import LockService
+from storage.database.picture_ledger import PictureLedgerRepository
 from storage.database.session import Database
 from storage.database.snapshots import SnapshotRepository
 from storage.database.stages import StageRepository
@@ -39,6 +42,7 @@ def build_job_kinds(
     """Services by kind, for JobService."""
     chunks = ChunkSender(settings, StageRepository(database), hints)
     return {
+        KIND_PICTURES: build_picture_jobs(settings, database=database, store=store, hints=hints),
         KIND_REINDEX: _build_reindexing(settings, database, store, switch=switch, chunks=chunks),
         KIND_DOWNLOAD: build_download_jobs(settings, database, hints),
         KIND_VECTORS: _build_given(settings, database, store, chunks=chunks),
@@ -89,6 +93,7 @@ def _build_given(
         jobs=JobRepository(database),
         stages=StageRepository(database),
         ledger=LedgerRepository(database),
+        picture_ledger=PictureLedgerRepository(database),
         locks=LockService(database),
         store=store,
         chunks=chunks,

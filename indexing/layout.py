@@ -19,9 +19,16 @@ def needs_idf(recipes: RecipeSet) -> bool:
     return recipes.lexical.encoder == bm25.ENCODER
 
 
+def get_image_dimension(recipes: RecipeSet) -> int | None:
+    """Size of the image vectors; None if titles have none."""
+    return recipes.image.dimension if recipes.image else None
+
+
 def build_layout(settings: Settings, recipes: RecipeSet) -> str:
     """12 hex digits: change when these settings and recipes need another collection than before."""
-    dense = build_vectors_config(settings, text_dimension=recipes.text.dimension, image_dimension=None)
+    dense = build_vectors_config(
+        settings, text_dimension=recipes.text.dimension, image_dimension=get_image_dimension(recipes)
+    )
     sparse = build_sparse_config(settings, lexical_needs_idf=needs_idf(recipes))
     parts = {
         "dense": {name: [params.size, params.distance] for name, params in dense.items()},

@@ -10,6 +10,7 @@ from indexing.downloads.jobs import DownloadJobs
 from indexing.downloads.service import DownloadService
 from indexing.embedding import EmbeddingService
 from indexing.jobs import JobService
+from indexing.pictures.embedding import PictureEmbeddingService
 from inference.picture_queries import PictureQueryService
 from inference.queries import QueryEncodingService
 from messaging.hints import HintSender
@@ -26,6 +27,10 @@ class Services(Protocol):
     @property
     def embedding(self) -> EmbeddingService:
         """Embeds and indexes chunks; loads the bulk encoder."""
+
+    @property
+    def picture_embedding(self) -> PictureEmbeddingService | None:
+        """Embeds pictures; loads the picture encoder. None if no picture encoder is configured."""
 
     @property
     def query_encoding(self) -> QueryEncodingService:

@@ -20,7 +20,7 @@ def build_app(settings: Settings) -> Celery:
     """An app that can work, not only send."""
     celery_app = create_celery(settings)
     celery_app.conf.update(
-        imports=("tasks.downloads", "tasks.jobs", "tasks.queries", "tasks.query_log"),
+        imports=("tasks.downloads", "tasks.jobs", "tasks.pictures", "tasks.queries", "tasks.query_log"),
         worker_log_format="%(levelname)s %(name)s %(message)s",
         beat_schedule={
             "reconcile": {

@@ -68,11 +68,14 @@ def prepare_queue(services: Any, queue: str) -> None:
     """Load what the queue's tasks need. A model that cannot be loaded ends the process with its reason."""
     if queue == QUEUE_QUERY:
         services.query_encoding.warm_up()
+        services.picture_queries.warm_up()
     elif queue == QUEUE_EMBED:
         os.nice(max(0, _BULK_NICENESS - os.nice(0)))
-        embedding = services.embedding
+        pictures, embedding = services.picture_embedding, services.embedding
         for attempt in stamina.retry_context(on=DependencyUnavailableError, attempts=20, timeout=60.0):
             with attempt:
+                if pictures is not None:
+                    pictures.ensure_generation()
                 embedding.ensure_generation()
 
 

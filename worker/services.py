@@ -19,6 +19,7 @@ from indexing.importing import Importer
 from indexing.jobs import JobService
 from indexing.kinds import build_job_kinds
 from indexing.passages import TEMPLATE_VERSION
+from indexing.pictures.building import build_picture_follower, build_picture_jobs, build_title_pictures
 from messaging.hints import HintSender
 from storage.database.generations import GenerationRepository
 from storage.database.jobs import JobRepository
@@ -27,12 +28,15 @@ from storage.database.query_log import QueryLogRepository
 from storage.database.session import Database
 from storage.database.stages import StageRepository
 from storage.database.titles import TitleRepository
+from storage.media import build_media_store
 from storage.switching import GenerationSwitch, build_generation_switch
 from storage.vectors.store import VectorStore
 
 if TYPE_CHECKING:
     from indexing.embedding import EmbeddingService
+    from indexing.pictures.embedding import PictureEmbeddingService
     from inference.picture_queries import PictureQueryService
+    from inference.pictures.base import PictureEncoder
     from inference.queries import QueryEncodingService
 
 # Bulk writes of a thousand points may wait for a laptop's Qdrant to finish copying a shard.
@@ -67,8 +71,12 @@ class WorkerServices:
             kinds=build_job_kinds(
                 self._settings, database=self._database, store=self._store, hints=self.hints, switch=self._switch
             ),
-            tidy=self._switch.tidy,
+            tidy=self._tidy,
         )
+
+    def _tidy(self) -> None:
+        self._switch.tidy()
+        build_picture_jobs(self._settings, database=self._database, store=self._store, hints=self.hints).tidy()
 
     @cached_property
     def _switch(self) -> GenerationSwitch:
@@ -82,7 +90,7 @@ class WorkerServices:
 
         text = load_text_encoder(self._settings, template_version=TEMPLATE_VERSION, purpose="bulk")
         lexical = load_lexical_encoder(self._settings, text)
-        recipes = build_recipes(text, lexical)
+        recipes = build_recipes(text, lexical, self._picture_encoder)
         return EmbeddingService(
             settings=self._settings,
             database=self._database,
@@ -92,8 +100,32 @@ class WorkerServices:
             generations=self._generations,
             store=self._store,
             models=Models(text, lexical, recipes),
+            pictures=build_title_pictures(self._settings, recipes.image, database=self._database, store=self._store),
+            follower=build_picture_follower(self._settings, self._database, self._store),
             owner=_build_owner(),
         )
+
+    @cached_property
+    def picture_embedding(self) -> PictureEmbeddingService | None:
+        """Embeds pictures; None if no picture encoder is configured."""
+        from indexing.pictures.service import build_picture_embedding
+
+        if self._picture_encoder is None:
+            return None
+        return build_picture_embedding(
+            self._settings,
+            self._picture_encoder,
+            database=self._database,
+            store=self._store,
+            media=build_media_store(self._settings),
+            owner=_build_owner(),
+        )
+
+    @cached_property
+    def _picture_encoder(self) -> PictureEncoder | None:
+        from inference.registry import load_picture_encoder
+
+        return load_picture_encoder(self._settings, purpose="bulk")
 
     @cached_property
     def query_encoding(self) -> QueryEncodingService:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import uuid
 
-from sqlalchemy import func, update
+from sqlalchemy import func, text, update
 
 from core.errors import NotFoundError
 from storage.database.jobs import JobRepository
 from storage.database.models import titles
 from storage.database.session import Database
 
-_KIND = "index"
+_KIND, _PICTURES = "index", "pictures"
+# Only where pictures are indexed at all: without a collection the job would wait for an encoder that never comes.
+_HAS_PICTURES = text("""
+    SELECT EXISTS (SELECT 1 FROM pictures WHERE slug = :slug AND NOT gone AND sha256 IS NOT NULL)
+       AND EXISTS (SELECT 1 FROM picture_generations WHERE state = 'live')
+""")
 
 
 class ExclusionRepository:
@@ -40,6 +45,9 @@ class ExclusionRepository:
         with self._database.begin() as connection:
             if connection.execute(statement.values(excluded=excluded, updated_at=func.now())).rowcount:
                 reason = "excluded" if excluded else "restored"
+                if not excluded and connection.execute(_HAS_PICTURES, {"slug": slug}).scalar_one():
+                    # Their points went with the title's; its own job does without them until this one has ended.
+                    self._jobs.create_in(connection, _PICTURES, {"ids": [slug], "reason": reason})
                 return self._jobs.create_in(connection, _KIND, {"ids": [slug], "reason": reason})
             known = connection.execute(titles.select().where(titles.c.slug == slug)).first()
         if known is None:

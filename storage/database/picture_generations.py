@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy import Connection, Row, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from core.recipe import EmbeddingRecipe
@@ -118,8 +118,16 @@ class PictureGenerationRepository:
             .values(state=GenerationState.LIVE, live_at=func.now(), retired_at=None)
         )
 
-    def list_needless(self, alias: str) -> list[str]:
-        """Collections that are not live and whose encoder no generation of titles uses or may return to."""
+    def retire_abandoned(self, alias: str, *, idle_s: float) -> list[str]:
+        """Give up collections that are building without a job that got on within `idle_s` seconds; returns their names.
+
+        What they hold stays, and a worker of their recipe takes them up again.
+        """
+        with self._database.begin() as connection:
+            return list(connection.execute(_RETIRE_ABANDONED, {"alias": alias, "idle_s": idle_s}).scalars())
+
+    def list_needless(self, alias: str, *, grace_s: float) -> list[str]:
+        """Collections retired for so long whose encoder no generation of titles uses or may return to."""
         used = (
             select(generations.c.collection)
             .where(generations.c.image_fingerprint == picture_generations.c.image_fingerprint)
@@ -127,20 +135,33 @@ class PictureGenerationRepository:
         )
         query = select(picture_generations.c.collection).where(
             picture_generations.c.alias == alias,
-            picture_generations.c.state.in_([GenerationState.RETIRED, GenerationState.BUILDING]),
+            picture_generations.c.state == GenerationState.RETIRED,
+            picture_generations.c.retired_at < func.now() - func.make_interval(0, 0, 0, 0, 0, 0, grace_s),
             ~used.exists(),
         )
         with self._database.begin() as connection:
             return list(connection.execute(query).scalars())
 
     def set_dropped_in(self, connection: Connection, collection: str) -> None:
-        """Nobody may choose it from here on; what its ledger said goes with it. Before Qdrant is told."""
+        """It is gone, and what its ledger said goes with it. Made anew, it begins empty."""
         connection.execute(delete(picture_ledger).where(picture_ledger.c.collection == collection))
         connection.execute(
             update(picture_generations)
             .where(picture_generations.c.collection == collection)
             .values(state=GenerationState.DROPPED, retired_at=func.now())
         )
+
+
+_RETIRE_ABANDONED = text("""
+    UPDATE picture_generations g SET state = 'retired', retired_at = now()
+    WHERE g.alias = :alias AND g.state = 'building' AND g.created_at < now() - make_interval(secs => :idle_s)
+      AND NOT EXISTS (
+        SELECT 1 FROM jobs j WHERE j.collection = g.collection AND j.state IN ('pending', 'running')
+          AND (j.heartbeat_at > now() - make_interval(secs => :idle_s) OR EXISTS (
+            SELECT 1 FROM picture_rows r WHERE r.job_id = j.id
+              AND (r.updated_at > now() - make_interval(secs => :idle_s) OR r.leased_until > now()))))
+    RETURNING g.collection
+""")
 
 
 def build_pictures_collection_name(alias: str, recipe: EmbeddingRecipe) -> str:

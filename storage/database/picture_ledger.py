@@ -63,6 +63,20 @@ class PictureLedgerRepository:
             found.setdefault(row.slug, []).append(ShownPicture(row.id, PictureKind(row.kind), row.sha256))
         return found
 
+    def list_outdated(self, alias: str, slugs: Sequence[str]) -> dict[str, list[uuid.UUID]]:
+        """By collection in use, the points of these titles that say something else than their pictures' rows."""
+        found: dict[str, list[uuid.UUID]] = {}
+        with self._database.begin() as connection:
+            for row in connection.execute(_OUTDATED, {"alias": alias, "slugs": list(slugs)}):
+                found.setdefault(row.collection, []).append(row.picture_id)
+        return found
+
+    def find_contents(self, collection: str, contents: Sequence[str]) -> dict[str, uuid.UUID]:
+        """A picture of each of these contents whose vector is in the collection already."""
+        with self._database.begin() as connection:
+            rows = connection.execute(_FIND_CONTENTS, {"collection": collection, "contents": list(contents)})
+            return {row.sha256: row.id for row in rows}
+
     def count(self, collection: str) -> int:
         """How many pictures the collection should hold."""
         query = select(func.count()).where(picture_ledger.c.collection == collection)
@@ -169,6 +183,21 @@ _RECORD = text("""
     SELECT :collection, g.* FROM unnest(CAST(:ids AS uuid[]), CAST(:hashes AS text[]), CAST(:contents AS text[])) AS g
     ON CONFLICT (collection, picture_id)
     DO UPDATE SET content_hash = excluded.content_hash, sha256 = excluded.sha256, written_at = now()
+""")
+
+_OUTDATED = text("""
+    SELECT l.collection, l.picture_id FROM pictures p
+    JOIN titles t ON t.slug = p.slug
+    JOIN picture_ledger l ON l.picture_id = p.id
+    JOIN picture_generations g ON g.collection = l.collection AND g.alias = :alias AND g.state IN ('building', 'live')
+    WHERE p.slug = ANY(:slugs) AND (p.gone OR t.excluded OR l.content_hash <> p.content_hash)
+    ORDER BY l.collection, l.picture_id
+""")
+
+_FIND_CONTENTS = text("""
+    SELECT DISTINCT ON (p.sha256) p.sha256, p.id FROM pictures p
+    JOIN picture_ledger l ON l.collection = :collection AND l.picture_id = p.id AND l.sha256 = p.sha256
+    WHERE p.sha256 = ANY(:contents) ORDER BY p.sha256, p.id
 """)
 
 # What is being changed has a blank content and is left out, here as there.

@@ -49,6 +49,8 @@ def sync_titles_in(connection: Connection, slugs: Sequence[str]) -> SyncCounts:
     A picture that is named again comes back with the content that it had. Adult follows the title; a free picture that
     belongs to a title becomes adult with it and stays so until it is given again.
     """
+    if not slugs:
+        return SyncCounts()
     # The titles are held: two syncs with different documents before them must not overtake each other.
     named = [one for row in connection.execute(_READ, {"slugs": list(slugs)}) for one in _list_named(row)]
     unique = sorted({one.id: one for one in named}.values(), key=lambda one: one.id)

@@ -105,6 +105,10 @@ class TitleRepository:
             count, excluded_at, recent = connection.execute(query).one()
         return f"{count} {excluded_at}", recent
 
+    def is_any_made_from_other_pictures(self, connection: Connection, alias: str) -> bool:
+        """True if a collection in use holds a title whose picture vectors were made from other pictures than it has."""
+        return bool(connection.execute(_OTHER_PICTURES, {"alias": alias}).scalar_one())
+
     def lock_slugs(self, connection: Connection) -> None:
         """Wait until no other transaction may assign slugs."""
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_SLUG_LOCK})"))
@@ -165,6 +169,16 @@ class TitleRepository:
         if keys:
             rows = [{"provider": p, "external_id": e, "slug": s} for p, e, s in keys]
             connection.execute(insert(title_ids).on_conflict_do_nothing(), rows)
+
+
+_OTHER_PICTURES = text("""
+    SELECT EXISTS (
+        SELECT 1 FROM generations g
+        JOIN embedding_ledger l ON l.collection = g.collection
+        JOIN titles t ON t.slug = l.slug AND NOT t.excluded AND t.pictures_hash <> l.pictures_hash
+        WHERE g.alias = :alias AND g.state IN ('building', 'live') AND g.image_fingerprint IS NOT NULL
+    )
+""")
 
 
 def _to_values(row: StoredTitle) -> dict[str, Any]:

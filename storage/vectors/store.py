@@ -131,6 +131,14 @@ class VectorStore:
         config = models.OptimizersConfigDiff(indexing_threshold=threshold)
         self._call(lambda: self._client.update_collection(name, optimizers_config=config))
 
+    def is_indexing_held(self, name: str) -> bool:
+        """True if Qdrant builds no graphs of this collection. False if there is none."""
+        try:
+            config = self._call(lambda: self._client.get_collection(name)).config
+        except PointsMissingError:
+            return False
+        return config.optimizer_config.indexing_threshold == 0
+
     def get_state(self, name: str) -> CollectionState | None:
         """The collection (or alias) as it is now, None when there is none."""
         try:

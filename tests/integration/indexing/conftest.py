@@ -11,7 +11,6 @@ import pytest
 from pydantic import SecretStr
 
 from core.identity import point_id
-from core.recipe import RecipeSet
 from core.settings import Settings
 from embedded.services import EmbeddedServices
 from indexing.embedding import ChunkReport, EmbeddingService, Models
@@ -20,11 +19,13 @@ from indexing.importing import Importer, ImportSummary
 from indexing.jobs import KIND_INDEX, JobService
 from indexing.kinds import build_job_kinds
 from indexing.passages import TEMPLATE_VERSION
+from indexing.pictures.building import build_picture_follower, build_title_pictures
 from indexing.sources.files import RawRecord
 from inference.base import Encoded
 from inference.bm25 import Bm25Encoder
 from inference.fake import FakeTextEncoder
-from inference.metadata_features import build_metadata_recipe
+from inference.pictures.base import PictureEncoder
+from inference.registry import build_recipes, load_picture_encoder
 from messaging.names import TASK_EMBED_CHUNK, TASK_FINISH_JOB
 from storage.database.generations import GenerationRepository
 from storage.database.jobs import Job, JobRepository
@@ -89,6 +90,7 @@ class Pipeline:
         self.importer = Importer(self.database, self.titles, self.job_repository)
         self.hints = RecordedHints()
         self.encoder = WatchedEncoder()
+        self.picture_encoder = load_picture_encoder(settings)
         self.embedding = self.build_embedding(self.encoder)
         self.switch = build_generation_switch(settings, self.database, self.store)
         self.kinds = build_job_kinds(
@@ -112,10 +114,12 @@ class Pipeline:
             tidy=self.switch.tidy,
         )
 
-    def build_embedding(self, encoder: FakeTextEncoder, *, owner: str = "worker-1") -> EmbeddingService:
-        """An embedding worker of this encoder."""
+    def build_embedding(
+        self, encoder: FakeTextEncoder, *, owner: str = "worker-1", pictures: PictureEncoder | None = None
+    ) -> EmbeddingService:
+        """An embedding worker of this encoder, and of the picture encoder that the settings name if none is given."""
         lexical = Bm25Encoder(template_version=TEMPLATE_VERSION)
-        recipes = RecipeSet(encoder.recipe, lexical.recipe, build_metadata_recipe(TEMPLATE_VERSION))
+        recipes = build_recipes(encoder, lexical, pictures or self.picture_encoder)
         return EmbeddingService(
             settings=self.settings,
             database=self.database,
@@ -125,12 +129,14 @@ class Pipeline:
             generations=self.generations,
             store=self.store,
             models=Models(encoder, lexical, recipes),
+            pictures=build_title_pictures(self.settings, recipes.image, database=self.database, store=self.store),
+            follower=build_picture_follower(self.settings, self.database, self.store),
             owner=owner,
         )
 
     def empty_database(self) -> None:
         """Forget every title, job and generation."""
-        self.execute("TRUNCATE titles, jobs, generations, model_versions CASCADE")
+        self.execute("TRUNCATE titles, jobs, generations, model_versions, pictures, media_files, downloads CASCADE")
 
     def start_empty(self) -> None:
         """Make the collection, or empty the one that an earlier test has left."""
@@ -268,8 +274,7 @@ def build_pipeline(services: EmbeddedServices, database_url: str) -> Iterator[Ca
                 redis_url=SecretStr(services.env["REDIS_URL"]),
                 redis_cache_url=SecretStr(services.env["REDIS_CACHE_URL"]),
                 qdrant_url=services.env["QDRANT_URL"],
-                qdrant_collection_name=alias or _ALIAS,
-                **overrides,
+                **{"qdrant_collection_name": alias or _ALIAS, "image_embedding_model": "none", **overrides},
             )
         built.append(Pipeline(settings))
         if len(built) == 1:
