@@ -1,7 +1,8 @@
-"""`avs demo`: the whole main job on the sample catalogue, from nothing to answered searches."""
+"""`avs demo`: the whole main job on the sample catalogue, from nothing to answered searches by text and by picture."""
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from rich.console import Console
 from rich.text import Text
 
 from cli.connection import find_home, join_running_stack
+from cli.demo_pictures import DemoPictures, allow_loopback, index_pictures, show_picture_searches
 from cli.exits import Exit
 from cli.importing import run_import
 from cli.job_progress import follow_job, get_job_exit
+from cli.picture_host import PictureHost
 from cli.searching import build_table, request_search
 from cli.services import build_command_services
 from cli.stack import down, up
@@ -36,14 +39,19 @@ _SEARCH_LIMIT_S = 30.0
 @click.option("--timeout", default=300.0, show_default=True, help="Seconds to wait for the stack.")
 @click.pass_context
 def demo(ctx: click.Context, *, exits: bool, timeout: float) -> int:
-    """Start the embedded stack, import the sample catalogue, search in it, and stay up until Ctrl-C."""
+    """Start the embedded stack, import the sample catalogue with drawn pictures, search in it, stay until Ctrl-C."""
     console = Console()
     was_running = load_state(find_home()) is not None
+    pictures = DemoPictures(find_home(), SAMPLE)
+    drawing = pictures.start_drawing()
     if not was_running:
         console.print("Starting Redis, Postgres, Qdrant, workers and the API ...")
+        os.environ.update(allow_loopback())
         ctx.invoke(up, detach=True, timeout=timeout)
     try:
-        code = _run_main_job(console)
+        with console.status("Drawing covers"):
+            drawing.result()
+        code = _run_main_job(pictures, console)
         _show_addresses(console)
         if not exits:
             _wait_for_interrupt(console)
@@ -54,15 +62,18 @@ def demo(ctx: click.Context, *, exits: bool, timeout: float) -> int:
     return code
 
 
-def _run_main_job(console: Console) -> Exit:
+def _run_main_job(pictures: DemoPictures, console: Console) -> Exit:
     state = join_running_stack()
     if state is None:
         raise DependencyUnavailableError("stack", "it ended right after its start; see the logs")
     services = build_command_services()
-    job_id = run_import(services, SAMPLE, console=console)
-    job, progress = follow_job(services.job_repository, job_id, console=console)
-    api = _get_api_address(state)
-    answered = [show_search(api, query, console, key=services.settings.avs_api_key) for query in QUERIES]
+    api, key = _get_api_address(state), services.settings.avs_api_key
+    with PictureHost(pictures.folder) as host:
+        job_id = run_import(services, pictures.write_catalogue(host.address), console=console)
+        job, progress = follow_job(services.job_repository, job_id, console=console)
+        answered = [show_search(api, query, console, key=key) for query in QUERIES]
+        answered.append(index_pictures(services, console))
+    answered.append(show_picture_searches(api, pictures, console, key=key))
     return get_job_exit(job, progress) if all(answered) else Exit.FAILED
 
 
