@@ -52,6 +52,10 @@ class _Bounded:
         self._deadline, self._read_timeout_s, self._bytes_left = deadline, read_timeout_s, most_bytes
         self.settimeout(deadline.least_s(read_timeout_s))  # type: ignore[attr-defined]
 
+    def allow(self, more_bytes: int) -> None:
+        """So many more bytes may come."""
+        self._bytes_left += more_bytes
+
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
         """What http.client reads by. Raises TimeoutError or FloodError."""
         if self._bytes_left <= 0:

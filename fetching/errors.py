@@ -34,6 +34,7 @@ class FetchReason(StrEnum):
     HTTP_4XX = "http-4xx"
     UNEXPECTED_STATUS = "unexpected-status"
     # From here on another try may help
+    # (no connection, in time or at all; and then no answer, or not all of it, in time)
     DNS = "dns"
     CONNECT = "connect"
     TLS = "tls"
@@ -77,7 +78,7 @@ class FetchRefusedError(FetchError, PermanentError):
 
 
 class FetchFailedError(FetchError, TransientError):
-    """It may work later, not before `retry_after_s` seconds from now."""
+    """It may work later, not before `retry_after_s` seconds from now; `asked_s` is that time if somebody asked for it."""
 
     code = "fetch-failed"
     retry_after_s: float
@@ -88,9 +89,11 @@ class FetchFailedError(FetchError, TransientError):
         message: str,
         *,
         status: int | None = None,
-        retry_after_s: float = DEFAULT_RETRY_AFTER_S,
+        retry_after_s: float | None = None,
     ) -> None:
-        super().__init__(_clean(reason, message), retry_after_s=retry_after_s)
+        wait_s = DEFAULT_RETRY_AFTER_S if retry_after_s is None else retry_after_s
+        super().__init__(_clean(reason, message), retry_after_s=wait_s)
+        self.asked_s = retry_after_s
         self.reason = reason
         self.status = status
 
@@ -107,8 +110,7 @@ def build_error(
     """The error for a reason: its class follows from the reason alone."""
     if reason not in TRANSIENT_REASONS:
         return FetchRefusedError(reason, message, status=status)
-    wait_s = DEFAULT_RETRY_AFTER_S if retry_after_s is None else retry_after_s
-    return FetchFailedError(reason, message, status=status, retry_after_s=wait_s)
+    return FetchFailedError(reason, message, status=status, retry_after_s=retry_after_s)
 
 
 def reason_of_status(status: int) -> FetchReason:

@@ -161,7 +161,7 @@ class Fetcher:
 
         def wait(state: tenacity.RetryCallState) -> float:
             error = state.outcome.exception() if state.outcome else None
-            asked_s = error.retry_after_s if isinstance(error, FetchFailedError) else 0.0
+            asked_s = (isinstance(error, FetchFailedError) and error.asked_s) or 0.0
             drawn = draw_backoff(state.attempt_number, base_s=options.backoff_s, most_s=options.most_backoff_s)
             return max(drawn, asked_s)
 

@@ -115,8 +115,7 @@ class Opener:
                 failure = error
             else:
                 return sock
-        reason = FetchReason.TIMEOUT if isinstance(failure, TimeoutError) else FetchReason.CONNECT
-        raise build_error(reason, f"no connection to {target.authority}: {failure}") from failure
+        raise build_error(FetchReason.CONNECT, f"no connection to {target.authority}: {failure}") from failure
 
     def _build(self, target: Target, sock: BoundedSocket, deadline: Deadline) -> HTTPConnection:
         if target.scheme == "http":
@@ -137,9 +136,6 @@ class Opener:
         except ssl.SSLCertVerificationError as error:
             sock.close()
             raise build_error(FetchReason.TLS_CERTIFICATE, f"{target.host}: {error.verify_message}") from error
-        except TimeoutError as error:
-            sock.close()
-            raise build_error(FetchReason.TIMEOUT, f"{target.authority}: the TLS handshake took too long") from error
         except (OSError, ValueError) as error:
             sock.close()
             raise build_error(FetchReason.TLS, f"{target.authority}: {error}") from error

@@ -38,7 +38,7 @@ class _Request:
     target: Target
     headers: dict[str, str]
     deadline: Deadline
-    most_bytes: int
+    max_bytes: int
 
 
 class Transport:
@@ -53,7 +53,7 @@ class Transport:
         self, target: Target, *, headers: Mapping[str, str], deadline: Deadline, max_bytes: int, cut: bool = False
     ) -> Reply:
         """Ask once. Raises FetchRefusedError or FetchFailedError; an error status is a reply and no error here."""
-        request = _Request(target, {**self._headers, **headers}, deadline, max_bytes + _MOST_BESIDES)
+        request = _Request(target, {**self._headers, **headers}, deadline, max_bytes)
         connection, response = self._ask(request)
         reusable = False
         try:
@@ -106,9 +106,12 @@ class Transport:
         sock = connection.sock
         if not isinstance(sock, BoundedSocket | BoundedSSLSocket):
             raise TypeError("a connection of the pool has a socket without a deadline")
-        sock.bound(request.deadline, read_timeout_s=self._read_timeout_s, most_bytes=request.most_bytes)
+        sock.bound(request.deadline, read_timeout_s=self._read_timeout_s, most_bytes=_MOST_BESIDES)
         connection.request("GET", request.target.path, headers=request.headers)
-        return connection.getresponse()
+        response = connection.getresponse()
+        # Whatever of the first allowance is left may go into the sizes of chunks.
+        sock.allow(request.max_bytes)
+        return response
 
 
 def _drain(response: HTTPResponse) -> None:

@@ -86,7 +86,8 @@ def answer_conditions(reply: Reply, asked: Mapping[str, str]) -> Reply:
     etag, modified = reply.headers.get("ETag"), reply.headers.get("Last-Modified")
     if reply.status != HTTPStatus.OK or etag is None:
         return reply
-    fits = asked["if-none-match"] == etag if "if-none-match" in asked else asked.get("if-modified-since") == modified
+    said = (asked["if-none-match"], etag) if "if-none-match" in asked else (asked.get("if-modified-since"), modified)
+    fits = said[0] is not None and said[0] == said[1]
     if not fits:
         return reply
     kept = {name: value for name, value in reply.headers.items() if name != "Content-Type"}
