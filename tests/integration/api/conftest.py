@@ -155,6 +155,7 @@ def build_env(services: EmbeddedServices, index: Index) -> Callable[..., dict[st
             "DATABASE_URL": settings.database_url.get_secret_value(),
             "QDRANT_COLLECTION_NAME": settings.qdrant_collection_name,
             "PYTHONPATH": str(ROOT),
+            "IMAGE_EMBEDDING_MODEL": "fake",
             **more,
         }
 

@@ -19,7 +19,9 @@ from core.settings import get_settings
 from inference.base import Encoded
 from inference.bm25 import Bm25Encoder
 from inference.fake import FakeTextEncoder
+from inference.picture_queries import PictureQueryService
 from inference.queries import QueryEncodingService
+from inference.registry import load_picture_encoder
 from messaging.app import create_celery
 from messaging.names import QUEUE_QUERY, heartbeat_key
 
@@ -65,7 +67,8 @@ def main() -> None:
     app.conf.broker_connection_retry = True
     version = int(os.environ.get("QUERY_TEMPLATE_VERSION", str(TEMPLATE_VERSION)))
     service = SlowOrFailing(QueryEncodingService(*build_encoders(version)))
-    app.services = SimpleNamespace(query_encoding=service)
+    pictures = PictureQueryService(load_picture_encoder(settings), max_pixels=settings.picture_max_pixels)
+    app.services = SimpleNamespace(query_encoding=service, picture_queries=pictures)
     threading.Thread(target=beat, args=(settings.redis_url.get_secret_value(),), daemon=True).start()
     app.worker_main(
         ["worker", "-Q", QUEUE_QUERY, "--pool", "solo", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"]
