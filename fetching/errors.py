@@ -78,7 +78,7 @@ class FetchRefusedError(FetchError, PermanentError):
 
 
 class FetchFailedError(FetchError, TransientError):
-    """It may work later, not before `retry_after_s` seconds from now; `asked_s` is that time if somebody asked for it."""
+    """It may work later, in `retry_after_s` seconds or more; `asked_s` is that time if somebody asked for it."""
 
     code = "fetch-failed"
     retry_after_s: float
