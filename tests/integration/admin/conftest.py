@@ -43,7 +43,7 @@ class InProcessEncoder:
     def __init__(self, pipeline: Any) -> None:
         self._text = pipeline.encoder
         self._lexical = _indexing.Bm25Encoder(template_version=_indexing.TEMPLATE_VERSION)
-        self.recipes: str = pipeline.embedding._models.recipes.fingerprint
+        self.recipes: str = pipeline.embedding._models.recipes.text_fingerprint
 
     def encode(self, texts: Sequence[str], timeout_s: float) -> EncodedQueries:
         """As the worker, without the queue."""
@@ -94,6 +94,7 @@ def pipeline(services: EmbeddedServices, database_url: str, redis_url: str) -> I
         qdrant_url=services.env["QDRANT_URL"],
         qdrant_collection_name=f"admin_{uuid.uuid4().hex[:8]}",
         chunk_size=50,
+        image_embedding_model="fake",
     )
     built = _indexing.Pipeline(settings)
     built.embedding.ensure_generation()
