@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.exits import Exit
+from cli.picture_search import build_picture_table, choose_path, describe_picture
 from core.errors import DependencyUnavailableError, InvalidInputError, NotFoundError, ServiceError, UnauthorizedError
 from core.fields import FIELD_BY_NAME, FieldKind
 from core.settings import Settings, get_settings
@@ -31,7 +32,12 @@ _HEADERS = {"Content-Type": "application/json"}
 
 
 @click.command(name="search")
-@click.argument("query")
+@click.argument("query", required=False)
+@click.option("--picture", metavar="FILE|URL", help="By this picture; with QUERY or --text by both.")
+@click.option("--text", metavar="QUERY", help="Another way to say QUERY, beside --picture.")
+@click.option("--pictures", "finds_pictures", is_flag=True, help="Find pictures, not titles.")
+@click.option("--text-weight", type=click.FloatRange(0, 100), help="How much the text counts beside a picture.")
+@click.option("--image-weight", type=click.FloatRange(0, 100), help="How much the picture counts beside a text.")
 @click.option("--limit", default=10, show_default=True, type=click.IntRange(1, 1_000), help="Most results shown.")
 @click.option("--vector", "vectors", multiple=True, metavar="NAME[=WEIGHT]", help="Search these vectors only.")
 @click.option("--filter", "filters", multiple=True, metavar="FIELD=VALUE", help="genres=action, year=2010..2019, ...")
@@ -40,7 +46,12 @@ _HEADERS = {"Content-Type": "application/json"}
 @click.option("--json", "as_json", is_flag=True, help="Print the API's answer.")
 def search(
     *,
-    query: str,
+    query: str | None,
+    picture: str | None,
+    text: str | None,
+    finds_pictures: bool,
+    text_weight: float | None,
+    image_weight: float | None,
     limit: int,
     vectors: Sequence[str],
     filters: Sequence[str],
@@ -48,15 +59,28 @@ def search(
     include_adult: bool,
     as_json: bool,
 ) -> int:
-    """Find titles by meaning: avs search "a notebook that kills whoever's name is written in it"."""
-    body: dict[str, Any] = {"query": query, "limit": limit, "include_adult": include_adult}
+    """Find titles by meaning: avs search "a notebook that kills whoever's name is written in it".
+
+    Or by what they look like: avs search --picture screenshot.png --text "with a cat".
+    """
+    if query is not None and text is not None:
+        raise click.UsageError("QUERY and --text are the same: give one of them")
+    words = text if query is None else query
+    path = choose_path(
+        has_text=words is not None, has_picture=picture is not None, finds_pictures=finds_pictures, default=SEARCH_PATH
+    )
+    said = {"query": words, "text_weight": text_weight, "image_weight": image_weight, "min_score": min_score}
+    body: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
+    body |= {"limit": limit, "include_adult": include_adult}
+    if picture is not None:
+        body |= describe_picture(picture)
+    if finds_pictures:
+        body["target"] = "pictures"
     if vectors:
         body["vectors"] = parse_vectors(vectors)
     if filters:
         body["filters"] = parse_filters(filters)
-    if min_score is not None:
-        body["min_score"] = min_score
-    show_answer(ask_running_service(SEARCH_PATH, body), as_json=as_json)
+    show_answer(ask_running_service(path, body), as_json=as_json)
     return Exit.OK
 
 
@@ -72,7 +96,8 @@ def show_answer(answer: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         click.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2))
     else:
-        Console().print(build_table(answer), _describe(answer))
+        finds_pictures = answer["query_info"].get("target") == "pictures"
+        Console().print(build_picture_table(answer) if finds_pictures else build_table(answer), _describe(answer))
 
 
 def request_search(
