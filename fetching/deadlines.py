@@ -60,7 +60,9 @@ class _Bounded:
         """What http.client reads by. Raises TimeoutError or FloodError."""
         if self._bytes_left <= 0:
             raise FloodError("more came than an answer may take")
-        self.settimeout(self._deadline.least_s(self._read_timeout_s))  # type: ignore[attr-defined]
+        # As long as the deadline is further away than one read may take, the timeout is already right.
+        if self._deadline.left_s < self._read_timeout_s:
+            self.settimeout(self._deadline.least_s(self._read_timeout_s))  # type: ignore[attr-defined]
         received: int = super().recv_into(*args, **kwargs)  # type: ignore[misc]
         self._bytes_left -= received
         return received
