@@ -164,7 +164,9 @@ class PictureEmbeddingService:
             run.report.add(writing.result())
 
     def _encode(self, run: _Run, contents: list[str]) -> Iterator[tuple[str, Vector | Exception]]:
-        """For each content its vector, or the error of that content alone."""
+        """For each content its vector, or its error. An error of the encoder is that of all that wait for it: when they
+        come again, they come in ever smaller company, until the one that is at fault is alone.
+        """
         left = set(contents)
         try:
             for made in self._source.iterate(run.collection, contents):

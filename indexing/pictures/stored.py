@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 
-from core.pictures import decode_picture
 from core.recipe import EmbeddingRecipe
 from core.settings import Settings
 from indexing.pictures.writing import Vector
 from inference.pictures.base import PictureEncoder
+from inference.pictures.pipeline import encode_stored
 from storage.database.picture_ledger import PictureLedgerRepository
 from storage.media import MediaStore
 from storage.vectors.pictures import PICTURE_VECTOR
@@ -58,7 +57,13 @@ class VectorSource:
         yield from (MadeVector(sha256, vector, is_new=False) for sha256, vector in known.items())
         unknown = [one for one in contents if one not in known]
         loads = [partial(self._media.get, sha256) for sha256 in unknown]
-        encoded = encode_stored(self._encoder, loads, max_pixels=self._settings.picture_max_pixels)
+        encoded = encode_stored(
+            self._encoder,
+            loads,
+            max_pixels=self._settings.picture_max_pixels,
+            batch=self._settings.picture_batch,
+            threads=self._settings.picture_threads,
+        )
         for sha256, outcome in zip(unknown, encoded, strict=True):
             yield MadeVector(sha256, outcome, is_new=not isinstance(outcome, Exception))
 
@@ -75,12 +80,3 @@ class VectorSource:
             for record in records
             if isinstance(record.vector, dict) and PICTURE_VECTOR in record.vector
         }
-
-
-def encode_stored(encoder: PictureEncoder, loads: Sequence[Callable[[], bytes]], *, max_pixels: int) -> Iterator[Any]:
-    for load in loads:
-        try:
-            image = decode_picture(load(), max_pixels=max_pixels, least_side=encoder.input_side)
-            yield encoder.encode_pictures([image])[0]
-        except Exception as error:
-            yield error
