@@ -75,6 +75,7 @@ class HostBreakers:
     def fail(self, host: str) -> None:
         """The host failed in a way that may pass."""
         if not self._threshold:
+            self.leave(host)
             return
         with self._lock:
             circuit = self._touch(host)

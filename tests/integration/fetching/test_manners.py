@@ -198,6 +198,14 @@ def test_pause_that_a_host_asks_for(host: PictureHost, build: BuildFetcher) -> N
     assert get_reason(hasty, host.url(PLAIN)) is None
 
 
+def test_pause_of_no_length(host: PictureHost, build: BuildFetcher) -> None:
+    """Retry-After: 0 is no pause, and is counted as the failure that it is."""
+    fetcher = build(pause_hosts=True, breaker_threshold=5)
+    for _ in range(3):
+        assert get_reason(fetcher, host.url("/pause/0/9/x")) is FetchReason.HTTP_429
+    assert fetcher.get_breaker_states() == {}
+
+
 def test_built_by_the_settings(host: PictureHost) -> None:
     """The settings of downloads are those of the fetcher."""
     settings = Settings(

@@ -128,11 +128,15 @@ def test_pause_that_the_host_asks_for() -> None:
 
 def test_threshold_of_zero() -> None:
     """With a threshold of 0 failures open nothing; a pause that the host asks for still holds."""
-    breakers = build(Clock(), threshold=0)
+    clock = Clock()
+    breakers = build(clock, threshold=0)
     fail(breakers, 100)
     breakers.pause(HOST, 5.0)
     with pytest.raises(FetchFailedError):
         breakers.enter(HOST)
+    clock.now += 5.0
+    # A probe that fails does not lock the host for good.
+    fail(breakers, 3)
 
 
 def test_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
