@@ -52,11 +52,12 @@ def encode_page(
 
 def describe_plan(plan: SearchPlan, vectors: Sequence[str], shown: Mapping[str, Any]) -> dict[str, Any]:
     """What was done, for `query_info`."""
+    is_fused = sum(vector.name in vectors for vector in plan.vectors) > 1
     return {
         "query": plan.text,
-        "vectors": {vector.name: vector.weight for vector in plan.vectors if vector.name in vectors},
-        "fusion": plan.fusion.value if len(vectors) > 1 else None,
-        **({"rrf_k": plan.rrf_k} if len(vectors) > 1 and plan.fusion.value == "rrf" else {}),
+        "vectors": {vector.name: vector.weight for vector in plan.all_vectors if vector.name in vectors},
+        "fusion": plan.fusion.value if is_fused else None,
+        **({"rrf_k": plan.rrf_k} if is_fused and plan.fusion.value == "rrf" else {}),
         **({"boost": plan.popularity} if plan.popularity else {}),
         **({"diversity": plan.diversity} if plan.diversity else {}),
         **({"sort": {"field": plan.sort.field, "order": plan.sort.order}} if plan.sort else {}),
