@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from api.health import Check, HealthChecker
+from api.picture_shelf import PictureShelf, build_picture_shelf
 from core.errors import DependencyUnavailableError
 from core.identity import point_id
 from core.log import Event, Log
@@ -44,6 +45,7 @@ class Administration:
     exclusions: ExclusionRepository
     snapshots: SnapshotRepository
     jobs: JobRepository
+    pictures: PictureShelf
     collections: CollectionAdministration
     store: VectorStore
     workers: HealthChecker
@@ -64,6 +66,7 @@ class Administration:
                     self.ledger.forget_now(one.collection, [slug])
                 if self.collections.delete_points(one.collection, [point_id(slug)]):
                     removed.append(one.collection)
+            self.pictures.remove_points_of(slug, present=present)
         except DependencyUnavailableError as error:
             _log.warning(Event.DEPENDENCY_UNAVAILABLE, dependency=error.dependency, reason=error.reason)
         return removed
@@ -94,6 +97,7 @@ def build_administration(settings: Settings, database: Database) -> Administrati
         exclusions=ExclusionRepository(database),
         snapshots=SnapshotRepository(database),
         jobs=JobRepository(database),
+        pictures=build_picture_shelf(settings, database, store),
         collections=CollectionAdministration(settings, store),
         store=store,
         workers=_build_worker_checks(settings, (QUEUE_QUERY, QUEUE_EMBED, QUEUE_NETWORK, QUEUE_DEFAULT)),

@@ -17,7 +17,7 @@ _OF_DOWNLOADS = ("urls", "refresh", "then_index")
 
 def build_params(body: JobBody, *, import_root: Path | None) -> dict[str, Any]:
     """The params of the job's row. Raises InvalidInputError that names the field."""
-    if body.kind == "index":
+    if body.kind in ("index", "pictures"):
         _refuse(body, "documents", "path", *_OF_DOWNLOADS)
         return _build_ids(body)
     if body.kind == "download":

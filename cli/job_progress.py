@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from cli.exits import Exit
-from storage.database.jobs import Job, JobProgress, JobRepository
+from storage.database.jobs import PICTURES_STAGE, Job, JobProgress, JobRepository
 from storage.database.models import JobState, RowState, Stage
 
 _POLL_S = 0.5
@@ -80,7 +80,7 @@ def follow_job(
 
 
 def _show(bars: Progress, tasks: dict[str, TaskID], progress: JobProgress) -> None:
-    for stage in (Stage.DOWNLOAD, Stage.EMBED, Stage.INDEX):
+    for stage in (Stage.DOWNLOAD, PICTURES_STAGE, Stage.EMBED, Stage.INDEX):
         counts = progress.stages.get(stage, {})
         # Titles are indexed without downloads: theirs are recorded as skipped.
         if not counts or (stage is Stage.DOWNLOAD and progress.downloads is None):
@@ -91,14 +91,16 @@ def _show(bars: Progress, tasks: dict[str, TaskID], progress: JobProgress) -> No
         bars.update(tasks[stage], completed=closed, total=sum(counts.values()), note=_note(stage, counts, progress))
 
 
-def _note(stage: Stage, counts: dict[str, int], progress: JobProgress) -> str:
+def _note(stage: str, counts: dict[str, int], progress: JobProgress) -> str:
     notes = []
     if stage is Stage.INDEX and progress.titles_per_s:
         notes.append(f"{progress.titles_per_s:.0f} titles/s")
     if stage is Stage.DOWNLOAD and progress.downloads is not None:
         speed = progress.downloads
         notes.append(f"{speed.per_s:.0f}/s, {speed.bytes_per_s / 1e6:.1f} MB/s, {speed.bytes / 1e6:.0f} MB")
-    if stage in (Stage.INDEX, Stage.DOWNLOAD) and progress.seconds_left:
+    if stage == PICTURES_STAGE and progress.titles_per_s:
+        notes.append(f"{progress.titles_per_s:.0f} pictures/s")
+    if stage in (Stage.INDEX, Stage.DOWNLOAD, PICTURES_STAGE) and progress.seconds_left:
         notes.append(f"{progress.seconds_left:.0f} s left")
     if dead := counts.get(RowState.DEAD, 0):
         notes.append(f"[red]{dead} dead[/red]")

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from core.errors import InvalidInputError, PermanentError, TransientError
 from core.log import Event, Log
+from core.recipe import RecipeSet
 from core.settings import Settings
 from indexing.chunks import ChunkSender, find_lost_titles
 from indexing.generations import GenerationService
@@ -68,6 +69,7 @@ class JobService:
         importer: Importer,
         hints: HintSender,
         kinds: Mapping[str, JobKind] | None = None,
+        has_pictures: Callable[[RecipeSet], bool] = lambda _: True,
         tidy: Callable[[], object] = lambda: None,
     ) -> None:
         self._settings = settings
@@ -80,6 +82,7 @@ class JobService:
         self._importer = importer
         self._hints = hints
         self._kinds = dict(kinds or {})
+        self._has_pictures = has_pictures
         self._tidy = tidy
         self._chunks = ChunkSender(settings, stages, hints)
 
@@ -186,9 +189,15 @@ class JobService:
             self._chunks.send(job_id, target.collection)
             return False
         self._generations.resume_indexing(besides=job_id)
+        note = None
         if target.state is GenerationState.BUILDING and self._holds_all_titles(job, target):
-            self._generations.go_live(target)
-        self._close(job_id)
+            # Nor must titles without pictures take the place of titles with them: the job that follows the pictures'
+            # own comes here again.
+            if self._has_pictures(target.recipes):
+                self._generations.go_live(target)
+            else:
+                note = f"{target.collection} goes live when its pictures are indexed: avs index --pictures"
+        self._close(job_id, note=note)
         return True
 
     @staticmethod
@@ -196,10 +205,10 @@ class JobService:
         """True if the collection that the job wrote to has been retired: what it lacks goes to the next one."""
         return job.collection is not None and job.collection != target.collection
 
-    def _close(self, job_id: uuid.UUID) -> None:
+    def _close(self, job_id: uuid.UUID, *, note: str | None) -> None:
         progress = self._jobs.get_progress(self._jobs.get(job_id))
         dead = progress.dead_letters
-        message = f"{dead} in the dead letters" if dead else None
+        message = "; ".join(filter(None, (note, f"{dead} in the dead letters" if dead else None))) or None
         if self._jobs.close(job_id, JobState.COMPLETED, message=message):
             _log.info(Event.JOB_FINISHED, job_id=str(job_id), dead_letters=dead, stages=progress.stages)
 

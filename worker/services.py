@@ -19,7 +19,12 @@ from indexing.importing import Importer
 from indexing.jobs import JobService
 from indexing.kinds import build_job_kinds
 from indexing.passages import TEMPLATE_VERSION
-from indexing.pictures.building import build_picture_follower, build_picture_jobs, build_title_pictures
+from indexing.pictures.building import (
+    build_picture_follower,
+    build_picture_generations,
+    build_picture_jobs,
+    build_title_pictures,
+)
 from messaging.hints import HintSender
 from storage.database.generations import GenerationRepository
 from storage.database.jobs import JobRepository
@@ -71,6 +76,7 @@ class WorkerServices:
             kinds=build_job_kinds(
                 self._settings, database=self._database, store=self._store, hints=self.hints, switch=self._switch
             ),
+            has_pictures=build_picture_generations(self._settings, self._database, self._store).is_ready_for,
             tidy=self._tidy,
         )
 

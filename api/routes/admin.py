@@ -27,7 +27,7 @@ from api.schemas.jobs import JobBody, JobResponse
 from api.schemas.titles import TitlePath
 from api.services import ApiServices
 from core.errors import NotFoundError
-from core.recipe import RecipeSet
+from core.recipe import EmbeddingRecipe, RecipeSet
 from messaging.names import TASK_RUN_JOB
 from search.live import NothingIndexedError
 from search.referring import check_identifier
@@ -136,8 +136,13 @@ def start_job(services: ApiServices, kind: str, params: dict[str, Any], *, wait_
 
 def describe_recipes(recipes: RecipeSet) -> dict[str, Any]:
     """The recipes by kind, with their fingerprints."""
-    members = {"text": recipes.text, "lexical": recipes.lexical, "metadata": recipes.metadata}
-    return {kind: {"fingerprint": recipe.fingerprint, **asdict(recipe)} for kind, recipe in members.items()}
+    members = {"text": recipes.text, "lexical": recipes.lexical, "metadata": recipes.metadata, "image": recipes.image}
+    return {kind: describe_recipe(recipe) for kind, recipe in members.items() if recipe is not None}
+
+
+def describe_recipe(recipe: EmbeddingRecipe) -> dict[str, Any]:
+    """One recipe with its fingerprint."""
+    return {"fingerprint": recipe.fingerprint, **asdict(recipe)}
 
 
 def _find_slug(services: ApiServices, identifier: str) -> str:
@@ -166,6 +171,7 @@ def _describe_stats(services: ApiServices) -> dict[str, Any]:
         "points": state.points if state else None,
         "generation": live.collection if live else None,
         "coverage": admin.ledger.count_by_vector(live.collection) if live else {},
+        "pictures": admin.pictures.count(),
         "jobs": counts.jobs,
         "dead_letters": counts.dead_letters,
         "search": {**services.search.get_stats(), "pictures": services.picture_search.get_stats()},
@@ -207,4 +213,5 @@ def _describe_collection(admin: Administration) -> dict[str, Any]:
         "optimizers": config["optimizer_config"],
         "recipes": describe_recipes(live.recipes),
         "layout": live.layout,
+        "pictures": admin.pictures.describe(),
     }

@@ -179,6 +179,9 @@ class AdminStatsResponse(BaseModel):
     points: int | None
     generation: str | None
     coverage: dict[str, int] = Field(description="Titles that have each vector.")
+    pictures: dict[str, Any] = Field(
+        description="Pictures that belong in the index, stored, adult and stale ones; points of the live collection."
+    )
     jobs: dict[str, int]
     dead_letters: int
     search: dict[str, Any]
@@ -209,3 +212,4 @@ class CollectionInfoResponse(BaseModel):
     optimizers: dict[str, Any]
     recipes: dict[str, RecipeShown]
     layout: str
+    pictures: dict[str, Any] | None = Field(description="The live collection of pictures; null while there is none.")

@@ -15,7 +15,7 @@ PAGE_MAX = 200
 
 
 class JobBody(StrictBody):
-    """A job: `index` embeds what has changed, `import` takes documents or a file, `download` fetches pictures."""
+    """A job: `index` embeds titles that changed, `pictures` pictures, `import` takes documents, `download` fetches."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -24,17 +24,18 @@ class JobBody(StrictBody):
                 {"kind": "index", "ids": ["shingeki-no-kyojin", "mal:1"]},
                 {"kind": "import", "documents": [{"title": "Akira", "type": "MOVIE", "year": 1988}]},
                 {"kind": "download", "then_index": True},
+                {"kind": "pictures"},
                 {"kind": "download", "urls": ["https://example.org/a.jpg"], "then_index": True},
             ]
         }
     )
 
-    kind: Literal["index", "import", "download"]
+    kind: Literal["index", "import", "download", "pictures"]
     ids: list[Annotated[str, Field(min_length=1, max_length=200)]] | None = Field(
         None,
         min_length=1,
         max_length=IDS_MAX,
-        description="Only these titles (slugs or provider:id); kinds index and download.",
+        description="Only these titles (slugs or provider:id); kinds index, download and pictures.",
     )
     documents: list[dict[str, Any]] | None = Field(
         None, min_length=1, max_length=DOCUMENTS_MAX, description="Title documents; kind import."

@@ -21,6 +21,7 @@ class AdminStats(Value):
     points: int | None = None
     generation: str | None = None
     coverage: dict[str, int] = Field(default_factory=dict)
+    pictures: dict[str, Any] = Field(default_factory=dict)
     jobs: dict[str, int] = Field(default_factory=dict)
     dead_letters: int = 0
     search: dict[str, Any] = Field(default_factory=dict)
@@ -46,7 +47,10 @@ class Recipe(Value):
 
 
 class CollectionInfo(Value):
-    """The live collection as Qdrant describes it, with the recipes (`text`, `lexical`, `metadata`) that filled it."""
+    """The live collection as Qdrant describes it, with the recipes (`text`, `lexical`, ...) that filled it.
+
+    `pictures` is the live collection of pictures, None while there is none.
+    """
 
     collection: str
     alias: str
@@ -61,6 +65,7 @@ class CollectionInfo(Value):
     optimizers: dict[str, Any] = Field(default_factory=dict)
     recipes: dict[str, Recipe] = Field(default_factory=dict)
     layout: str = ""
+    pictures: dict[str, Any] | None = None
 
 
 class Generation(Value):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.log import Event, Log
-from core.recipe import EmbeddingRecipe
+from core.recipe import EmbeddingRecipe, RecipeSet
 from indexing.generations import NoGenerationError
 from storage.database.models import GenerationState
 from storage.database.picture_generations import PictureGeneration, PictureGenerationRepository
@@ -57,6 +57,19 @@ class PictureGenerationService:
         """True if the collection is one of ours, in use, and holds vectors of this recipe."""
         found = self._generations.get(self._alias, collection)
         return found is not None and found.is_in_use and found.recipe == recipe
+
+    def get_building(self) -> PictureGeneration | None:
+        """The newest that is being built and is where jobs write to; None if that is the live one."""
+        usable = [one for one in self._generations.list_all(self._alias) if one.is_in_use]
+        newest = next(iter(usable), None)
+        return newest if newest is not None and newest.state is GenerationState.BUILDING else None
+
+    def is_ready_for(self, recipes: RecipeSet) -> bool:
+        """True if titles of these recipes find their pictures: their collection is live, or they need none."""
+        if recipes.image is None:
+            return True
+        live = self.get_live()
+        return live is not None and live.recipe == recipes.image
 
     def get_live(self) -> PictureGeneration | None:
         """The one that searches by picture are answered from."""

@@ -101,7 +101,17 @@ class PictureJobs:
         """Mend what jobs left behind that were cancelled or failed, and drop collections that nobody needs."""
         if not self._jobs.list_open_of(KIND_PICTURES):
             self._generations.resume_indexing()
+            self._release_waiting()
         self._generations.drop_needless()
+
+    def _release_waiting(self) -> None:
+        """A collection that holds all without a job, because there is nothing or it was taken up again, goes live."""
+        waiting = self._generations.get_building()
+        if waiting is None or self._rows.count_stale(waiting.collection):
+            return
+        self._generations.go_live(waiting)
+        job_id = self._jobs.create(KIND_INDEX, {"scope": SCOPE_PICTURES})
+        self._hints.send(TASK_RUN_JOB, job_id=str(job_id))
 
     # Parts
 
@@ -135,22 +145,27 @@ class PictureJobs:
         if not [one for one in self._jobs.list_open_of(KIND_PICTURES) if one.id != job.id]:
             self._generations.resume_indexing()
         dead = progress.stages.get(PICTURES_STAGE, {}).get(RowState.DEAD, 0)
-        if target.state is GenerationState.BUILDING and self._rows.count_stale(target.collection) <= dead:
+        goes_live = target.state is GenerationState.BUILDING and self._rows.count_stale(target.collection) <= dead
+        if goes_live:
             self._generations.go_live(target)
-        following = self._close(job, dead=progress.dead_letters)
+        following = self._close(job, dead=progress.dead_letters, was_awaited=goes_live)
         if following is not None:
             self._hints.send(TASK_RUN_JOB, job_id=str(following))
         return True
 
-    def _close(self, job: Job, *, dead: int) -> uuid.UUID | None:
-        """Close the job; the id of the job that follows it, stored in the same transaction."""
+    def _close(self, job: Job, *, dead: int, was_awaited: bool) -> uuid.UUID | None:
+        """Close the job; the id of the job that follows it, stored in the same transaction.
+
+        `was_awaited`: a generation of titles may wait for these pictures before it goes live.
+        """
         message = f"{dead} in the dead letters" if dead else None
         with self._database.begin() as connection:
             if not self._jobs.close_in(connection, job.id, JobState.COMPLETED, message=message):
                 return None
             following = None
-            if self._titles.is_any_made_from_other_pictures(connection, self._settings.qdrant_collection_name):
-                params = {"scope": SCOPE_PICTURES, "reason": f"pictures of job {job.id}"}
+            alias = self._settings.qdrant_collection_name
+            if was_awaited or self._titles.is_any_made_from_other_pictures(connection, alias):
+                params = {"scope": SCOPE_PICTURES, "follows": str(job.id)}
                 following = self._jobs.create_in(connection, KIND_INDEX, params)
         _log.info(Event.JOB_FINISHED, job_id=str(job.id), dead_letters=dead, kind=KIND_PICTURES)
         return following

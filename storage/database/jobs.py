@@ -131,6 +131,13 @@ class JobRepository:
             count, finished_at, writing = connection.execute(query).one()
         return f"{count} {finished_at}", writing
 
+    def find_following(self, job_id: uuid.UUID) -> Job | None:
+        """The job that was stored at the end of this one, None if none was needed."""
+        query = select(jobs).where(jobs.c.params["follows"].astext == str(job_id)).limit(1)
+        with self._database.begin() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else _to_job(row)
+
     def start(self, job_id: uuid.UUID, *, unless_alive_s: float = 0.0) -> bool:
         """Mark the job running and alive; False if it is closed.
 

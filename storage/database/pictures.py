@@ -177,6 +177,11 @@ class PictureRepository:
                 found.setdefault(row.slug, []).append(_to_picture(row))
         return found
 
+    def list_ids_of_title(self, slug: str) -> list[uuid.UUID]:
+        """All pictures of a title that have a row, whatever becomes of the title."""
+        with self._database.begin() as connection:
+            return list(connection.execute(select(pictures.c.id).where(pictures.c.slug == slug)).scalars())
+
     def list_of_content(self, sha256: str) -> list[PictureRow]:
         """The pictures that show this content and belong in the index."""
         query = _select().where(pictures.c.sha256 == sha256, pictures.c.gone.is_(False)).order_by(pictures.c.id)

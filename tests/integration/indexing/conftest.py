@@ -19,7 +19,7 @@ from indexing.importing import Importer, ImportSummary
 from indexing.jobs import KIND_INDEX, JobService
 from indexing.kinds import build_job_kinds
 from indexing.passages import TEMPLATE_VERSION
-from indexing.pictures.building import build_picture_follower, build_title_pictures
+from indexing.pictures.building import build_picture_follower, build_picture_generations, build_title_pictures
 from indexing.sources.files import RawRecord
 from inference.base import Encoded
 from inference.bm25 import Bm25Encoder
@@ -111,6 +111,7 @@ class Pipeline:
             importer=self.importer,
             hints=self.hints,  # type: ignore[arg-type]
             kinds=self.kinds,
+            has_pictures=build_picture_generations(settings, self.database, self.store).is_ready_for,
             tidy=self.switch.tidy,
         )
 
