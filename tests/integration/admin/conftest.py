@@ -19,7 +19,19 @@ from flask.testing import FlaskClient
 from api.app import create_app
 from api.services import ApiServices, build_services
 from embedded.services import EmbeddedServices
+from indexing.pictures.service import build_picture_embedding
+from inference.picture_queries import PictureQueryService
+from messaging.names import TASK_EMBED_PICTURES, TASK_FINISH_JOB
+from messaging.picture_call import (
+    EncodedPictures,
+    PictureQueryItem,
+    build_picture_result,
+    pack_items,
+    parse_picture_result,
+    unpack_items,
+)
 from messaging.query_call import EncodedQueries
+from storage.media import build_media_store
 
 TITLES = 120
 ADULT = {"title": "Midnight Garden", "genres": ["hentai"], "rating": "Rx", "studios": ["Nightshade"], "year": 1995}
@@ -51,11 +63,32 @@ class InProcessEncoder:
         return EncodedQueries(recipes=self.recipes, dense=self._text.encode_queries(texts).dense, lexical=lexical)
 
 
+class InProcessPictures:
+    """The query worker's picture encoder, without the queue."""
+
+    def __init__(self, pipeline: Any) -> None:
+        self._service = PictureQueryService(pipeline.picture_encoder, max_pixels=pipeline.settings.picture_max_pixels)
+
+    def encode(self, items: Sequence[PictureQueryItem], timeout_s: float) -> EncodedPictures:
+        """As the worker: what is sent is packed and unpacked, too."""
+        recipe, outcomes = self._service.recipe, self._service.encode(unpack_items(pack_items(items)))
+        return parse_picture_result(build_picture_result(recipe=recipe, outcomes=outcomes))
+
+
 class Workers:
     """A thread that does the work of all workers, again and again."""
 
     def __init__(self, pipeline: Any) -> None:
         self._pipeline = pipeline
+        self._pictures = build_picture_embedding(
+            pipeline.settings,
+            pipeline.picture_encoder,
+            database=pipeline.database,
+            store=pipeline.store,
+            media=build_media_store(pipeline.settings),
+            owner="pictures-1",
+        )
+        self._pictures.ensure_generation()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
         self.error: BaseException | None = None
@@ -76,14 +109,31 @@ class Workers:
                 for job in self._pipeline.job_repository.list_open():
                     if not job.enqueued:
                         self._pipeline.jobs.run(job.id)
+                self._embed_pictures()
                 self._pipeline.deliver()
                 self._pipeline.jobs.reconcile()
         except BaseException as error:
             self.error = error
 
+    def _embed_pictures(self) -> None:
+        """All that waits for workers of pictures; what waits for others stays."""
+        hints, others = self._pipeline.hints, []
+        while hints.sent:
+            task, kwargs = hints.sent.pop(0)
+            if task not in (TASK_EMBED_PICTURES, TASK_FINISH_JOB):
+                others.append((task, kwargs))
+                continue
+            job_id = uuid.UUID(kwargs["job_id"])
+            if task == TASK_EMBED_PICTURES:
+                self._pictures.embed_chunk(job_id, [uuid.UUID(one) for one in kwargs["ids"]], kwargs["collection"])
+            self._pipeline.jobs.finish(job_id)
+        hints.sent.extend(others)
+
 
 @pytest.fixture(scope="module")
-def pipeline(services: EmbeddedServices, database_url: str, redis_url: str) -> Iterator[Any]:
+def pipeline(
+    services: EmbeddedServices, database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
     """The write side with a live generation of 120 titles and an adult one."""
     services.ensure_running()
     settings = Settings(
@@ -95,6 +145,8 @@ def pipeline(services: EmbeddedServices, database_url: str, redis_url: str) -> I
         qdrant_collection_name=f"admin_{uuid.uuid4().hex[:8]}",
         chunk_size=50,
         image_embedding_model="fake",
+        qdrant_pictures_collection_name=f"pictures_{uuid.uuid4().hex[:8]}",
+        media_path=tmp_path_factory.mktemp("media"),
     )
     built = _indexing.Pipeline(settings)
     built.embedding.ensure_generation()
@@ -114,7 +166,9 @@ def workers(pipeline: Any) -> Iterator[Workers]:
 @pytest.fixture
 def api(pipeline: Any, cache_url: str) -> Iterator[ApiServices]:
     """A web process over the pipeline's index."""
-    services = build_services(pipeline.settings, encoder=InProcessEncoder(pipeline))
+    services = build_services(
+        pipeline.settings, encoder=InProcessEncoder(pipeline), picture_encoder=InProcessPictures(pipeline)
+    )
     yield services
     services.close()
 

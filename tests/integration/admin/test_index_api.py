@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
+import time
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from PIL import Image
+
+from tests.picture_host.pictures import draw, save
 
 pytestmark = pytest.mark.usefixtures("workers")
 
@@ -71,3 +78,106 @@ def test_an_excluded_title_is_not_brought_back(client: FlaskClient) -> None:
     answer = client.post(INDEX, json={"document": {"title": "Unwanted", "year": 2001}, "wait": 30})
     assert (answer.status_code, "restore" in answer.get_json()["detail"]) == (409, True)
     assert client.get(f"/api/v1/search/by-id/{slug}").status_code == 404
+
+
+def encode(data: bytes) -> str:
+    """Base64."""
+    return base64.b64encode(data).decode()
+
+
+def find_pictures(client: FlaskClient, data: bytes, **more: Any) -> list[dict[str, Any]]:
+    """The pictures that look like this one, the most alike first."""
+    body = {"image_data": encode(data), "target": "pictures", "limit": 5, **more}
+    answer = client.post("/api/v1/search/image", json=body)
+    assert answer.status_code == 200, answer.text
+    results: list[dict[str, Any]] = answer.get_json()["results"]
+    return results
+
+
+def test_a_picture_is_searchable_on_return(client: FlaskClient) -> None:
+    """The next search by it finds it first, with tags, metadata, size and the hash that GET media knows."""
+    data = save(draw(101), "PNG")
+    body = {"image_id": "lamp", "image_data": encode(data), "tags": ["lamp"], "metadata": {"page": 3}, "wait": 30}
+    answer = client.post(INDEX, json=body)
+    assert answer.status_code == 200, answer.text
+    shown = answer.get_json()
+    assert (shown["sha256"], shown["searchable"]) == (hashlib.sha256(data).hexdigest(), True)
+    first = find_pictures(client, data)[0]
+    assert first["id"] == shown["id"]
+    assert first["similarity"] == pytest.approx(1.0, abs=1e-3)
+    payload = first["payload"]
+    assert (payload["kind"], payload["sha256"], payload["width"]) == ("free", shown["sha256"], 120)
+    assert (payload["tags"], payload["metadata"]) == (["lamp"], {"page": 3})
+    assert client.get(f"/api/v1/media/{payload['sha256']}").data == data
+
+
+def test_a_replaced_picture_is_found_by_its_new_looks(client: FlaskClient) -> None:
+    """The same id with another content, here a file of a form: the new one is found, the old one is not."""
+    old, new = save(draw(102), "PNG"), save(draw(103), "JPEG")
+    first = client.post(INDEX, json={"image_id": "door", "image_data": encode(old), "wait": 30}).get_json()
+    form = {"image_id": "door", "image": (io.BytesIO(new), "door.jpg"), "wait": "30", "tags": ["a", "b"]}
+    second = client.post(INDEX, data=form)
+    assert second.status_code == 200, second.text
+    assert second.get_json()["id"] == first["id"]
+    found = find_pictures(client, new)[0]
+    assert (found["id"], found["payload"]["tags"]) == (first["id"], ["a", "b"])
+    assert first["sha256"] not in {one["payload"]["sha256"] for one in find_pictures(client, old)}
+
+
+def test_the_same_picture_again_is_the_same_point(client: FlaskClient) -> None:
+    """Sent twice it is found once."""
+    data = save(draw(104), "WEBP")
+    ids = [
+        client.post(INDEX, json={"image_id": "well", "image_data": encode(data), "wait": 30}).get_json()["id"]
+        for _ in range(2)
+    ]
+    assert ids[0] == ids[1]
+    assert [one["id"] for one in find_pictures(client, data, limit=100)].count(ids[0]) == 1
+
+
+def test_a_picture_of_a_title_makes_the_title_findable(client: FlaskClient) -> None:
+    """Once the job that follows has ended, a changed copy of the picture finds the title."""
+    slug = client.post(INDEX, json={"document": {"title": "The Blue Heron", "year": 2007}, "wait": 30}).get_json()["id"]
+    picture = draw(105, width=300, height=400)
+    body = {"image_id": "heron", "image_data": encode(save(picture, "PNG")), "title": slug, "wait": 30}
+    answer = client.post(INDEX, json=body)
+    assert answer.status_code == 200, answer.text
+    found = find_pictures(client, save(picture, "PNG"))[0]
+    assert (found["id"], found["payload"]["slug"]) == (answer.get_json()["id"], slug)
+    copy = save(picture.resize((150, 200), Image.Resampling.LANCZOS), "JPEG", quality=60)
+    for job in client.get("/api/v1/jobs", query_string={"state": "running"}).get_json()["jobs"]:
+        wait_until_closed(client, job["id"])
+    results = client.post("/api/v1/search/image", json={"image_data": encode(copy), "limit": 3}).get_json()["results"]
+    assert results[0]["id"] == slug
+
+
+def wait_until_closed(client: FlaskClient, job_id: str) -> None:
+    """Return when the job has ended."""
+    for _ in range(600):
+        if client.get(f"/api/v1/jobs/{job_id}").get_json()["finished_at"]:
+            return
+        time.sleep(0.1)
+    pytest.fail("the job does not end")
+
+
+def test_adult_pictures_are_found_by_those_who_ask(client: FlaskClient) -> None:
+    """One that is said to be adult is neither found nor shown without include_adult."""
+    data = save(draw(106), "PNG")
+    body = {"image_id": "velvet", "image_data": encode(data), "adult": True, "wait": 30}
+    shown = client.post(INDEX, json=body).get_json()
+    assert shown["id"] not in {one["id"] for one in find_pictures(client, data, limit=100)}
+    assert find_pictures(client, data, include_adult=True)[0]["id"] == shown["id"]
+    assert client.get(f"/api/v1/media/{shown['sha256']}").status_code == 404
+
+
+def test_what_cannot_be_embedded_is_said(client: FlaskClient, pipeline: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that gives the picture up ends as a 409 that names the job and the reason."""
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise ValueError("no such picture")
+
+    monkeypatch.setattr(pipeline.picture_encoder, "preprocess", fail)
+    answer = client.post(INDEX, json={"image_id": "bad", "image_data": encode(save(draw(107), "PNG")), "wait": 30})
+    assert answer.status_code == 409, answer.text
+    assert answer.get_json()["type"] == "urn:avs:problem:index-failed"
+    assert "no such picture" in answer.get_json()["detail"]
