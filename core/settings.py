@@ -171,7 +171,7 @@ class Settings(BaseSettings):
         False, description="Fetch and index the pictures of new titles without being told (from other people's hosts)."
     )
     title_pictures: Literal["mean", "group"] = Field(
-        "mean",
+        "group",
         description="Picture search for titles: by the mean of a title's pictures, or by its best picture.",
     )
     download_concurrency: int = Field(64, ge=1, le=1_024, description="Downloads at once, in one process.")

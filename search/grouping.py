@@ -1,7 +1,8 @@
 """Titles by the best of their pictures: the pictures that were found, grouped by title (TITLE_PICTURES=group).
 
 The pictures come from another collection than the titles, so they are found first; here they are a list of titles with
-a cosine each, of which the filter of the search leaves some.
+a cosine each, of which the filter of the search leaves some. Titles of which no picture is among those found, such as
+all that a narrow filter leaves, are ranked by the mean of their pictures: a title counts for the better of both.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from search.explain import explain
 from search.plan import PlannedVector, SearchPlan
 from search.qdrant_query import BOOST_FIELD, PointId, QueryBuilder, QueryRequest, ScoredPoint
+from search.query_vectors import QueryVectors
 from search.rank import Ranked
 from search.steps import Steps
 
@@ -32,28 +35,27 @@ GroupedHits = Mapping[str, BestPicture]
 
 
 class GroupedSource:
-    """Ranks titles by their best picture; a popularity counts as it does for vectors."""
+    """Ranks titles by their best picture, else by the mean of them; a popularity counts for both alike."""
 
-    def __init__(self, plan: SearchPlan, hits: GroupedHits, builder: QueryBuilder) -> None:
+    # A title's score may be the cosine of a picture or of a mean: least similarities are judged in `search.rank`.
+    is_plain = False
+
+    def __init__(self, plan: SearchPlan, hits: GroupedHits, vectors: QueryVectors, builder: QueryBuilder) -> None:
         self._plan = plan
         self._hits = hits
+        self._vectors = vectors
         self._weights = {vector.name: vector.weight for vector in plan.vectors}
         self.builder = builder
 
     @property
     def used(self) -> Sequence[PlannedVector]:
-        """What the kinds of pictures are called among the vectors of titles."""
-        return self._plan.vectors
+        """The picture vectors of titles; each stands for the pictures of its kind, too."""
+        return self.builder.used
 
     @property
     def dense(self) -> Sequence[PlannedVector]:
         """All of them."""
-        return self._plan.vectors
-
-    @property
-    def is_plain(self) -> bool:
-        """Cosines are known, so a least similarity is judged in `search.rank` without asking anybody."""
-        return False
+        return self.builder.dense
 
     @property
     def known_cosines(self) -> Mapping[str, float]:
@@ -62,38 +64,44 @@ class GroupedSource:
 
     def fetch(self, *, limit: int, offset: int, payload: Sequence[str] = ()) -> Steps[Sequence[ScoredPoint]]:
         """Those that pass the filter, the best first; equals by id, so that pages join."""
-        if not self._hits:
-            return []
-        wanted = [*payload, BOOST_FIELD] if self._plan.popularity else payload
-        answers = yield [self.builder.build_passing(list(self._hits), payload=wanted)]
-        passing = [point.model_copy(update={"score": self._score(point)}) for point in answers[0]]
-        passing.sort(key=lambda point: (-point.score, str(point.id)))
-        return passing[offset : offset + limit]
+        wanted = [*payload, BOOST_FIELD] if self._plan.popularity else list(payload)
+        requests = [self.builder.build_ranking(limit=self._plan.candidates, offset=0, payload=payload)]
+        if self._hits:
+            requests.append(self.builder.build_passing(list(self._hits), payload=wanted))
+        means, *passing = yield requests
+        best = {str(point.id): point for point in means}
+        for point in passing[0] if passing else ():
+            score, known = self._score(point), best.get(str(point.id))
+            if known is None or score > known.score:
+                best[str(point.id)] = point.model_copy(update={"score": score})
+        ranked = sorted(best.values(), key=lambda point: (-point.score, str(point.id)))
+        return ranked[offset : offset + limit]
 
     def build_cosines(self, ids: Sequence[PointId]) -> list[QueryRequest]:
-        """None: they are known."""
-        return []
+        """Those of the means; those of the pictures are known."""
+        return self.builder.build_cosines(ids)
 
     def explain(self, points: Sequence[Ranked]) -> Steps[dict[str, dict[str, Any]]]:
-        """Which picture it was."""
-        yield []
-        return {point.point_id: self._explain(point) for point in points}
+        """By the mean, or by which picture it was."""
+        explained = yield from explain(self._plan, self.builder, self._vectors, points)
+        for point in points:
+            hit, by_mean = self._hits.get(point.point_id), explained[point.point_id]["score"]
+            if hit is not None and point.score > by_mean - 10**-_DIGITS:
+                explained[point.point_id] = self._explain(hit, point)
+        return explained
 
     def _score(self, point: ScoredPoint) -> float:
-        base = self._get_base(str(point.id))
+        base = self._get_base(self._hits[str(point.id)])
         if not self._plan.popularity:
             return base
         factor = (point.payload or {}).get(BOOST_FIELD, 1.0)
         return float(base * (1 + self._plan.popularity * (factor - 1.0)))
 
-    def _get_base(self, point_id: str) -> float:
-        hit = self._hits[point_id]
+    def _get_base(self, hit: BestPicture) -> float:
         return self._weights[hit.vector] * hit.cosine
 
-    def _explain(self, point: Ranked) -> dict[str, Any]:
-        if (hit := self._hits.get(point.point_id)) is None:
-            return {"score": 0.0, "confidence": 0.0, "vectors": {}, "boosts": [], "named": []}
-        base = self._get_base(point.point_id)
+    def _explain(self, hit: BestPicture, point: Ranked) -> dict[str, Any]:
+        base = self._get_base(hit)
         shown = {
             "weight": self._weights[hit.vector],
             "similarity": round(hit.cosine, _DIGITS),

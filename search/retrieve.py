@@ -136,7 +136,7 @@ class Retriever:
     def _build_side(self, plan: SearchPlan, vectors: QueryVectors, hits: GroupedHits | None) -> Source:
         builder = QueryBuilder(plan, vectors, get_ef=self._get_ef)
         if plan.is_grouped:
-            return GroupedSource(plan, hits or {}, builder)
+            return GroupedSource(plan, hits or {}, vectors, builder)
         return VectorSource(plan, vectors, builder)
 
     def _describe(

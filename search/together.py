@@ -9,12 +9,10 @@ from core.errors import InvalidInputError
 from search.answer import SearchAnswer, Source, encode_page
 from search.answers import AnswerCache, Lives, Made
 from search.cache import pack_query
-from search.executor import Executor, build_answer_key, get_ms_since, read_query
-from search.query_vectors import choose_text_vectors
+from search.executor import Executor, get_ms_since, read_query
 from search.questions import Question, QuestionBuilder, Request
 from search.ranking import CANDIDATE_DEPTHS
 from search.request import BATCH_MAX, SearchRequest
-from search.retrieve import QuerySide
 
 # All results of a batch are in memory at once, on both sides.
 RESULTS_MAX = 20_000
@@ -40,7 +38,7 @@ class TogetherSearch:
         if sum(question.plan.candidates for question in questions) > CANDIDATES_MAX:
             raise InvalidInputError(field, "reach too deep together: ask for smaller offsets, or for fewer at a time")
         live = self._executor.get_live()
-        keys = [build_answer_key(question, live) for question in questions]
+        keys = [self._executor.build_key(question, live) for question in questions]
         known = self._kept.load_many(keys, lives=self._lives)
         queries = [read_query(beside, live) for _, beside in known]
         missing = [place for place, (body, _) in enumerate(known) if body is None]
@@ -48,7 +46,7 @@ class TogetherSearch:
         embedded = self._executor.embed(texts, live)
         plans = [questions[place].plan for place in missing]
         sides = [
-            QuerySide(choose_text_vectors(plan, queries[place] or embedded.get(plan.text or "")))
+            self._executor.complete(questions[place], live, queries[place] or embedded.get(plan.text or ""))[0]
             for place, plan in zip(missing, plans, strict=True)
         ]
         pages = self._executor.retrieve_together(plans, live, sides)

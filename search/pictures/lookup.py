@@ -46,7 +46,9 @@ class PictureLookupService:
         by_picture = plan.by_picture
         if by_picture is None or by_picture.picture is None:
             return None
-        return self._pictures.get() if by_picture.is_grouped or by_picture.picture.picture_id else None
+        if by_picture.picture.picture_id is not None:
+            return self._pictures.get()
+        return self._find_live() if by_picture.is_grouped else None
 
     def complete(self, question: Question, live: LiveIndex, side: QuerySide) -> tuple[QuerySide, bool]:
         """The side with the picture's vector for each planned one, and whether that was known already.
@@ -60,9 +62,9 @@ class PictureLookupService:
         if recipe is None:
             raise NoPictureEncoderError("the titles have no picture vectors")
         vector, is_known = self.find_vector(plan.picture, question.picture, recipe=recipe.fingerprint)
-        if plan.is_grouped:
-            return QuerySide(side.vectors, self._group(plan, vector, recipe.fingerprint)), is_known
-        return QuerySide({**side.vectors, **{one.name: vector for one in plan.vectors}}), is_known
+        vectors = {**side.vectors, **{one.name: vector for one in plan.vectors}}
+        hits = self._group(plan, vector, recipe.fingerprint) if plan.is_grouped else None
+        return QuerySide(vectors, hits), is_known
 
     def find_vector(
         self, query: PictureQuery, item: PictureQueryItem | None, *, recipe: str
@@ -103,8 +105,14 @@ class PictureLookupService:
         return (mean / length).astype(np.float32) if length > 0 else None
 
     def _group(self, plan: SearchPlan, vector: NDArray[np.float32], recipe: str) -> GroupedHits:
-        """The best picture of each title among those most like the query, by the point id of the title."""
-        live = self._get_live(recipe)
+        """The best picture of each title among those most like the query, by the point id of the title.
+
+        None while the pictures are of another recipe than the titles, which is so for a while when the encoder is
+        changed: titles are then found by the means of their pictures alone.
+        """
+        live = self._find_live()
+        if live is None or live.recipe.fingerprint != recipe:
+            return {}
         hidden = live.list_hidden(include_adult=not plan.filter.hides_adult)
         requests = [_build_grouped(plan, name, vector, hidden) for name in _names(plan)]
         best: dict[str, BestPicture] = {}
@@ -117,6 +125,12 @@ class PictureLookupService:
                 if known is None or weights[name] * hit.cosine > weights[known.vector] * known.cosine:
                     best[title] = hit
         return best
+
+    def _find_live(self) -> LivePictures | None:
+        try:
+            return self._pictures.get()
+        except NoPictureEncoderError:
+            return None
 
     def _get_live(self, recipe: str) -> LivePictures:
         live = self._pictures.get()

@@ -275,6 +275,7 @@ def build_settings(services: EmbeddedServices, *, database_url: str, redis_url: 
         qdrant_collection_name=f"titles_{mark}",
         qdrant_pictures_collection_name=f"pictures_{mark}",
         image_embedding_model="visual_baseline",
+        title_pictures="mean",
         query_deadline_s=5.0,
         web_threads=8,
     )

@@ -11,8 +11,9 @@ from flask.testing import FlaskClient
 
 from api.app import create_app
 from api.services import build_services
+from search.pictures import lookup
 from storage.database.models import PictureKind
-from tests.integration.picture_search.conftest import ADULT, TITLES, PictureIndex, change, slug_of
+from tests.integration.picture_search.conftest import ADULT, TITLES, WITH_CHARACTERS, PictureIndex, change, slug_of
 
 IMAGE = "/api/v1/search/image"
 pytestmark = pytest.mark.usefixtures("worker")
@@ -58,7 +59,20 @@ def test_characters_and_covers_are_told_apart(grouped: FlaskClient, index: Pictu
     covers = ask(grouped, data, vectors=["image_vector"])
     assert covers["results"][0]["similarity"] < 0.99
     characters = ask(grouped, data, vectors=["character_image_vector"], limit=100, include_adult=True)
-    assert len(characters["results"]) == 6
+    assert len(characters["results"]) == WITH_CHARACTERS
+
+
+def test_titles_whose_pictures_are_not_among_the_nearest_are_found_too(
+    grouped: FlaskClient, index: PictureIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few pictures are looked at, a narrow filter finds its titles: by the mean of their pictures."""
+    monkeypatch.setattr(lookup, "WINDOW_MAX", 3)
+    data = index.get_cover(6)
+    found = ask(grouped, data, filters={"year": {"gte": 2010}}, limit=100, explain=True)
+    assert {one["payload"]["year"] for one in found["results"]} == set(range(2010, 2000 + TITLES))
+    for result in found["results"]:
+        assert result["explanation"]["score"] == pytest.approx(result["score"], abs=1e-4)
+        assert result["similarity"] == pytest.approx(result["score"], abs=1e-4)
 
 
 def test_options_hold(grouped: FlaskClient, index: PictureIndex) -> None:
@@ -96,3 +110,14 @@ def test_both_sides_work_with_it(grouped: FlaskClient, index: PictureIndex) -> N
     assert first["id"] == slug_of(3)
     assert first["explanation"]["score"] == pytest.approx(first["score"], abs=1e-4)
     assert first["explanation"]["vectors"]["image_vector"]["picture"]
+
+
+def test_means_answer_while_there_are_no_pictures_of_their_recipe(
+    index: PictureIndex, client: FlaskClient, cache_url: str
+) -> None:
+    """An encoder that is being changed, or a pictures collection that is away, leaves the titles to be found."""
+    elsewhere = {"title_pictures": "group", "qdrant_pictures_collection_name": "nobody_indexed_these"}
+    services = build_services(index.settings.model_copy(update=elsewhere))
+    found = ask(create_app(services).test_client(), index.get_cover(6))
+    services.close()
+    assert found["results"] == ask(client, index.get_cover(6))["results"]

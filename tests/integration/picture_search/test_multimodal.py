@@ -5,9 +5,16 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+import orjson
 import pytest
 from flask.testing import FlaskClient
 
+from api.services import ApiServices
+from core.pictures import hash_content
+from core.query_picture import QueryPicture
+from search.pictures.request import MultimodalRequest, PictureRequest
+from search.questions import Request
+from search.request import SearchRequest
 from tests.integration.picture_search.conftest import ADULT, TITLES, PictureIndex, change, slug_of
 
 BOTH = "/api/v1/search/multimodal"
@@ -62,8 +69,9 @@ def test_both_sides_move_a_title_up(client: FlaskClient, index: PictureIndex) ->
     assert {slug_of(3), slug_of(7)} <= set(list_ids(ask(client, query=text, image_data=picture))[:3])
 
 
-def test_the_shares_of_both_sides_add_up(client: FlaskClient, index: PictureIndex) -> None:
+def test_the_shares_of_both_sides_add_up(api: ApiServices, client: FlaskClient, index: PictureIndex) -> None:
     """Explanations name both sides; what vectors, boosts and names added is the score, and shares are parts of 1."""
+    assert api.names.wait(20)
     answer = ask(client, query="Title number 7", image_data=encode(index.get_cover(3)), explain=True, text_weight=1.5,
                  image_weight=0.5)  # fmt: skip
     info = answer["query_info"]
@@ -81,8 +89,9 @@ def test_the_shares_of_both_sides_add_up(client: FlaskClient, index: PictureInde
     assert named["explanation"]["named"] and list_ids(answer)[0] == slug_of(7)
 
 
-def test_options_hold_for_both_sides(client: FlaskClient, index: PictureIndex) -> None:
+def test_options_hold_for_both_sides(api: ApiServices, client: FlaskClient, index: PictureIndex) -> None:
     """Filters, and what the words say, hold for titles that only the picture finds; the rest as everywhere."""
+    assert api.names.wait(20)
     both = {"query": "hero9 in the town of lake4", "image_data": encode(index.get_cover(4))}
     everything = list_ids(ask(client, **both, limit=TITLES))
     assert slug_of(ADULT) not in everything
@@ -122,3 +131,17 @@ def test_what_cannot_be_used_is_named(client: FlaskClient, body: dict[str, Any],
     """Every wrong request is a problem document that says where it is wrong."""
     answer = client.post(BOTH, json=body)
     assert (answer.status_code, answer.get_json()["field"]) == (422, field)
+
+
+def test_many_searches_of_all_kinds_at_once(api: ApiServices, index: PictureIndex) -> None:
+    """Texts, pictures and both, answered together, have the answers that they have alone."""
+    cover = index.get_cover(3)
+    picture = QueryPicture(hash_content(cover), cover, 300, 400)
+    requests: list[Request] = [
+        SearchRequest(query="hero7 and friends", limit=5),
+        PictureRequest(picture=picture, limit=5),
+        MultimodalRequest(query="hero7 and friends", picture=picture, limit=5),
+    ]
+    together = [orjson.loads(answer.body + b"}}")["results"] for answer in api.search.search_batch(requests)]
+    alone = [orjson.loads(api.search.search(one).to_bytes())["results"] for one in requests]
+    assert together == alone and all(together)

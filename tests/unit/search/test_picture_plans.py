@@ -18,7 +18,7 @@ from search.questions import choose_item, name_request
 from search.ranking import PICTURE_WEIGHTS, SIDE_WEIGHTS
 from search.request import SearchRequest
 
-SETTINGS = Settings(_env_file=None)
+SETTINGS = Settings(_env_file=None, title_pictures="mean")
 GROUPED = SETTINGS.model_copy(update={"title_pictures": "group"})
 ONE, OTHER = QueryPicture("a" * 64, b"one", 4, 4), QueryPicture("b" * 64, b"other", 4, 4)
 
