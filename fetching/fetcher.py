@@ -37,8 +37,6 @@ from fetching.wishes import refuses_use
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # What a host answers that wants to be left alone for a while.
 _PAUSES = frozenset({429, 503})
-# Failures that speak of us and not of the host.
-_NOT_THE_HOST = frozenset({FetchReason.HOST_BUSY, FetchReason.CIRCUIT_OPEN, FetchReason.ROBOTS_UNREACHABLE})
 _MOST_VALIDATOR_CHARS = 1_024
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,100}/[a-z0-9!#$&^_.+-]{1,100}")
 
@@ -199,8 +197,8 @@ class Fetcher:
                 reply = self._transport.get(
                     target, headers=headers, deadline=call.deadline, max_bytes=call.max_bytes, cut=cut
                 )
-            except FetchFailedError as error:
-                self._learn_failure(host, error)
+            except FetchFailedError:
+                self._breakers.fail(host)
                 raise
             except BaseException:
                 self._breakers.leave(host)
@@ -216,12 +214,6 @@ class Fetcher:
             self._breakers.fail(host)
         else:
             self._breakers.succeed(host)
-
-    def _learn_failure(self, host: str, error: FetchFailedError) -> None:
-        if error.reason in _NOT_THE_HOST:
-            self._breakers.leave(host)
-        else:
-            self._breakers.fail(host)
 
     def _check(self, target: Target, reply: Reply, call: _Call) -> None:
         asked = "If-None-Match" in call.headers or "If-Modified-Since" in call.headers

@@ -14,6 +14,7 @@ TOO_LARGE = 10_000_001
 _SLOW_S = 30.0
 _OK = b"HTTP/1.1 200 OK\r\n"
 _CHUNKED = _OK + b"Transfer-Encoding: chunked\r\n\r\n"
+_MISSING = b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -93,11 +94,18 @@ _REFUSED = {
     ),
     "gzip-bomb": Kind(lambda _: build_picture(pictures.build_gzip_bomb(), Content_Encoding="gzip"), "too-large"),
     "gzip-lie": Kind(lambda _: build_picture(_jpeg(), Content_Encoding="gzip"), "bad-encoding"),
+    "gzip-large": Kind(
+        lambda _: replace(
+            build_picture(pictures.pack(pictures.build_noise(TOO_LARGE)), Content_Encoding="gzip"), chunked=True
+        ),
+        "too-large",
+    ),
     "odd-encoding": Kind(lambda _: build_picture(_jpeg(), Content_Encoding="zopfli"), "bad-encoding"),
     "noai": Kind(lambda _: build_picture(_jpeg(), X_Robots_Tag="noai"), "noai"),
     "noindex": Kind(lambda _: build_picture(_jpeg(), X_Robots_Tag="max-snippet: 20, noindex"), "noai"),
     "missing": Kind(_give(build_text(b"no", "text/plain", status=404)), "http-404"),
     "gone": Kind(_give(build_text(b"no", "text/plain", status=410)), "http-410"),
+    "missing-cut": Kind(_give(Reply(raw=_MISSING + b"400\r\nabc", then_close=True)), "http-404"),
     "locked": Kind(_give(build_text(b"no", "text/plain", status=403)), "http-403"),
     "teapot": Kind(_give(build_text(b"no", "text/plain", status=418)), "http-4xx"),
     "no-content": Kind(_give(build_text(b"", "text/plain", status=204)), "unexpected-status"),
@@ -116,6 +124,7 @@ _FAILED = {
         _give(Reply(raw=_CHUNKED + b"400\r\nabc", then_close=True)),
         "truncated-body",
     ),
+    "gzip-cut": Kind(lambda _: build_picture(pictures.pack(_jpeg())[:-20], Content_Encoding="gzip"), "truncated-body"),
     "broken": Kind(_give(build_text(b"no", "text/plain", status=500)), "http-5xx"),
     "busy": Kind(_give(Reply(status=429, body=b"later", headers={"Retry-After": "7"})), "http-429"),
     "slow": Kind(lambda _: replace(build_picture(_jpeg()), wait_s=_SLOW_S), "timeout"),

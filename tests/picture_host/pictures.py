@@ -90,6 +90,12 @@ def build_gzip_bomb() -> bytes:
     return b"".join(packer.compress(bytes(1_000_000)) for _ in range(64)) + packer.flush()
 
 
+@lru_cache(maxsize=1)
+def build_noise(size: int) -> bytes:
+    """Bytes that no packer makes smaller."""
+    return random.Random(0).randbytes(size)
+
+
 def pack(data: bytes) -> bytes:
     """The data in gzip."""
     packer = zlib.compressobj(6, zlib.DEFLATED, 16 + zlib.MAX_WBITS)

@@ -161,6 +161,25 @@ def test_resolver_that_hangs(host: PictureHost, named: BuildNamed) -> None:
         released.set()
 
 
+def test_lookups_at_once_are_bounded(named: BuildNamed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lookups that hang are bounded; one more is a failure that may pass."""
+    monkeypatch.setattr("fetching.opening._MOST_LOOKUPS", 2)
+    released = threading.Event()
+    asked: list[str] = []
+
+    def lookup(name: str, port: int) -> list[str]:
+        asked.append(name)
+        released.wait(60)
+        return ["127.0.0.1"]
+
+    fetcher = named(lookup, respect_robots=False)
+    try:
+        reasons = [get_reason(fetcher, f"http://{number}.hangs.example/") for number in range(4)]
+    finally:
+        released.set()
+    assert (reasons, len(asked)) == ([FetchReason.DNS] * 4, 2)
+
+
 def test_second_address_is_tried(host: PictureHost, named: BuildNamed) -> None:
     """Where a name has several addresses, the next is tried when one refuses."""
     fetcher = named(lambda name, port: ["127.0.0.9", "127.0.0.1"])

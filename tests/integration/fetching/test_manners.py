@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
@@ -77,6 +78,14 @@ def test_robots_by_redirect(host: PictureHost, fetcher: Fetcher) -> None:
     assert get_reason(fetcher, host.url(PLAIN)) is FetchReason.ROBOTS
 
 
+def test_slow_robots(host: PictureHost, build: BuildFetcher) -> None:
+    """A robots.txt that does not come holds up nobody for longer than a fetch may take, and is not waited for again."""
+    host.set_robots(Reply(body=b"", wait_s=20.0))
+    ended = fetch_at_once(build(timeout_s=0.5), [host.url(f"/many/{number}.jpg") for number in range(4)])
+    assert set(ended) <= {FetchReason.ROBOTS_UNREACHABLE, FetchReason.TIMEOUT}
+    assert sum(ended.values()) == 4 and not host.count("/many/0.jpg")
+
+
 def test_connections_are_kept(host: PictureHost, fetcher: Fetcher) -> None:
     """Fetches one after the other share one connection, whatever their answers were."""
     for path in [
@@ -99,6 +108,16 @@ def test_connection_that_the_host_has_closed(host: PictureHost, fetcher: Fetcher
         assert get_reason(fetcher, host.url(path)) is None
     assert host.count("/race") == 2
     assert host.connections == 3
+
+
+def test_idle_connections_are_bounded(build: BuildFetcher) -> None:
+    """No more connections wait than may be open: the one unused for longest is closed."""
+    with ExitStack() as stack:
+        hosts = [stack.enter_context(PictureHost(address=f"127.0.0.{number}")) for number in (1, 2, 3)]
+        fetcher = build(connections=2, respect_robots=False)
+        for host in [*hosts, hosts[2], hosts[1], hosts[0]]:
+            assert get_reason(fetcher, host.url(PLAIN)) is None
+        assert [host.connections for host in hosts] == [2, 1, 1]
 
 
 def test_fresh_connection_is_tried_once(host: PictureHost, fetcher: Fetcher) -> None:
