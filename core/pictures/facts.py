@@ -9,9 +9,9 @@ from core.pictures.decoding import load_pixels
 from core.pictures.hashing import average_colour, hash_content, perceptual_hash
 from core.pictures.inspecting import STORED_FORMATS, PictureInfo, open_picture
 
-# Hash and colour look at 32 pixels and at one: a draft of this shorter side is enough, and reads the file to its end, so
-# that a cut one is found. Of 385 pictures 342 have the very hash of the whole picture, 43 differ in 2 of 64 bits (copies
-# of a picture differ in up to 10); drafts of 512 pixels agree in all, and cost three times as much.
+# Hash and colour look at 32 pixels and at one: a draft of this shorter side is enough, and reads the file to its end,
+# so that a cut one is found. Of 385 pictures 343 have the very hash of the whole picture, 42 differ in 2 of 64 bits
+# (copies of a picture differ in up to 10), for less than half of the time.
 _LEAST_SIDE: Final = 128
 
 
@@ -36,4 +36,4 @@ def describe_picture(
     """Check a picture to its last byte and say what is to be recorded of it. Raises PictureRefusedError."""
     opened = open_picture(data, max_pixels=max_pixels, max_bytes=max_bytes, formats=formats, field=field)
     pixels = load_pixels(opened, least_side=_LEAST_SIDE, field=field)
-    return PictureFacts(opened.info, hash_content(data), perceptual_hash(pixels), average_colour(pixels))
+    return PictureFacts(opened.info, hash_content(data), perceptual_hash(pixels, is_quick=True), average_colour(pixels))

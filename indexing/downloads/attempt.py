@@ -1,4 +1,4 @@
-"""One attempt at one URL: fetch, check, put into the media store, and say how it ended. Nothing here raises.
+"""One attempt at one URL: fetch, check, hand to the media store, and say how it ended. Nothing here raises.
 
 What is transient is tried again later, after a pause with full jitter or the one that the host asks for. A picture that
 is no picture, and an address that is refused, will be so next time: they are given up at once.
@@ -11,20 +11,21 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from typing import Final
 
 from core.errors import DependencyUnavailableError
 from core.log import Event, Log
 from core.pictures import PictureFacts, PictureRefusedError, describe_picture, to_signed
 from core.settings import Settings
-from fetching import Fetched, Fetcher, FetchFailedError, FetchReason, FetchRefusedError, NotModified
+from fetching import Fetched, Fetcher, FetchFailedError, FetchReason, FetchRefusedError
 from fetching.errors import DEFAULT_RETRY_AFTER_S
 from fetching.waiting import draw_backoff
 from storage.database.download_outcomes import DownloadOutcome
 from storage.database.downloads import DownloadClaim
 from storage.database.models import DownloadState
 from storage.database.pictures import MediaFile
-from storage.media import MediaStore
+from storage.media import MediaStore, StagedMedia
 
 OUTCOME_FETCHED: Final = "fetched"
 OUTCOME_UNCHANGED: Final = "unchanged"
@@ -70,6 +71,14 @@ class AttemptOptions:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """How an attempt ended, and the content that it brought: its file is to be settled before the outcome counts."""
+
+    outcome: DownloadOutcome
+    staged: StagedMedia | None = None
+
+
 class Downloader:
     """Makes attempts. Safe between threads."""
 
@@ -79,29 +88,29 @@ class Downloader:
         self._options = options
         self._decoders = threading.BoundedSemaphore(options.decoders)
 
-    def attempt(self, claim: DownloadClaim) -> DownloadOutcome:
+    def attempt(self, claim: DownloadClaim) -> Attempted:
         """How the attempt ended."""
+        if claim.attempts > _LOST_LEASES_PER_ATTEMPT * self._options.max_attempts:
+            detail = "its worker vanished again and again"
+            return Attempted(_end(claim)(DownloadState.DEAD, reason=REASON_WORKER_LOST, detail=detail))
         try:
             return self._try(claim)
         except FetchRefusedError as error:
-            return _end(claim)(DownloadState.DEAD, reason=error.reason, detail=str(error), status=error.status)
+            end = _end(claim)(DownloadState.DEAD, reason=error.reason, detail=str(error), status=error.status)
         except FetchFailedError as error:
-            return self._judge(claim, error)
+            end = self._judge(claim, error)
         except DependencyUnavailableError as error:
             reason, wait_s = REASON_STORE_AWAY, error.retry_after_s
-            return _end(claim)(DownloadState.PENDING, reason=reason, detail=str(error), wait_s=wait_s)
+            end = _end(claim)(DownloadState.PENDING, reason=reason, detail=str(error), wait_s=wait_s)
         except MemoryError:
-            return self._fail(claim, REASON_MEMORY, detail="there was no memory for it")
+            end = self._fail(claim, REASON_MEMORY, detail="there was no memory for it")
         except Exception as error:
             # A fault of ours, with this picture only: the others go on, and somebody reads the log.
             _log.error(Event.DOWNLOAD_FAILED, error=error, url=claim.url)
-            return self._fail(claim, REASON_UNEXPECTED, detail=f"{type(error).__name__}: {error}")
+            end = self._fail(claim, REASON_UNEXPECTED, detail=f"{type(error).__name__}: {error}")
+        return Attempted(end)
 
-    def _try(self, claim: DownloadClaim) -> DownloadOutcome:
-        if claim.attempts > _LOST_LEASES_PER_ATTEMPT * self._options.max_attempts:
-            return _end(claim)(
-                DownloadState.DEAD, reason=REASON_WORKER_LOST, detail="its worker vanished again and again"
-            )
+    def _try(self, claim: DownloadClaim) -> Attempted:
         has_picture = claim.sha256 is not None and self._store.exists(claim.sha256)
         answer = self._fetcher.fetch(
             claim.url,
@@ -111,18 +120,19 @@ class Downloader:
             timeout_s=self._options.timeout_s,
             accept=_ACCEPT,
         )
-        if isinstance(answer, NotModified):
-            return _end(claim)(
-                DownloadState.DONE,
-                outcome=OUTCOME_UNCHANGED,
-                status=304,
-                latency_ms=round(answer.elapsed_ms),
-                etag=answer.etag,
-                last_modified=answer.last_modified,
-            )
-        return self._keep(claim, answer)
+        if isinstance(answer, Fetched):
+            return self._keep(claim, answer)
+        end = _end(claim)(
+            DownloadState.DONE,
+            outcome=OUTCOME_UNCHANGED,
+            status=HTTPStatus.NOT_MODIFIED.value,
+            latency_ms=round(answer.elapsed_ms),
+            etag=answer.etag,
+            last_modified=answer.last_modified,
+        )
+        return Attempted(end)
 
-    def _keep(self, claim: DownloadClaim, answer: Fetched) -> DownloadOutcome:
+    def _keep(self, claim: DownloadClaim, answer: Fetched) -> Attempted:
         build = partial(
             _end(claim),
             status=answer.status,
@@ -134,15 +144,16 @@ class Downloader:
             with self._decoders:
                 facts = describe_picture(answer.body, max_pixels=self._options.max_pixels)
         except PictureRefusedError as error:
-            return build(DownloadState.DEAD, reason=error.code_word, detail=error.reason)
-        self._store.put(facts.sha256, answer.body)
-        return build(
+            return Attempted(build(DownloadState.DEAD, reason=error.code_word, detail=error.reason))
+        staged = self._store.stage(facts.sha256, answer.body)
+        end = build(
             DownloadState.DONE,
             outcome=OUTCOME_FETCHED,
             etag=answer.etag,
             last_modified=answer.last_modified,
             content=_to_media_file(facts, size=len(answer.body)),
         )
+        return Attempted(end, staged)
 
     def _judge(self, claim: DownloadClaim, error: FetchFailedError) -> DownloadOutcome:
         if error.reason is FetchReason.HOST_BUSY:

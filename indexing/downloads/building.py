@@ -29,7 +29,7 @@ def build_download_service(settings: Settings, database: Database, *, owner: str
         downloads=DownloadRepository(database, pictures),
         outcomes=OutcomeRepository(database, pictures),
         attempts=Downloader(build_fetcher(settings), store, AttemptOptions.of(settings)),
-        is_stored=store.exists,
+        store=store,
         lanes=HostLanes(threads=threads, per_host=settings.download_per_host),
         threads=threads,
         owner=owner,

@@ -10,7 +10,6 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,11 +20,12 @@ import stamina
 
 from core.errors import DependencyUnavailableError, TransientError
 from core.log import Event, Log
-from indexing.downloads.attempt import REASON_STORE_AWAY
+from indexing.downloads.attempt import REASON_STORE_AWAY, Attempted
 from indexing.downloads.lanes import HostLanes
 from storage.database.download_outcomes import ContentLostError, DownloadOutcome, OutcomeRepository
 from storage.database.downloads import DownloadClaim, DownloadRepository, Shard, get_host
 from storage.database.models import DownloadState
+from storage.media import MediaStore, StagedMedia
 
 # So many outcomes in one transaction, or those of so many seconds: a round trip each would cost more than the fetch.
 BATCH: Final = 128
@@ -42,7 +42,7 @@ _log = Log("downloads")
 class Attempts(Protocol):
     """What makes one attempt; see Downloader."""
 
-    def attempt(self, claim: DownloadClaim) -> DownloadOutcome:
+    def attempt(self, claim: DownloadClaim) -> Attempted:
         """How it ended. Raises nothing."""
         ...
 
@@ -68,7 +68,7 @@ class DownloadService:
         downloads: DownloadRepository,
         outcomes: OutcomeRepository,
         attempts: Attempts,
-        is_stored: Callable[[str], bool],
+        store: MediaStore,
         lanes: HostLanes,
         threads: int,
         owner: str,
@@ -77,7 +77,7 @@ class DownloadService:
         self._downloads = downloads
         self._outcomes = outcomes
         self._attempts = attempts
-        self._is_stored = is_stored
+        self._store = store
         self._lanes = lanes
         self._window = _AHEAD * threads
         self._owner = owner
@@ -129,9 +129,10 @@ class _Run:
         self._ends_at = ends_at
         # Two calls of one process must not take each other's rows for their own.
         self._owner = f"{service._owner}:{uuid.uuid4().hex[:8]}"
-        self._results: SimpleQueue[DownloadOutcome] = SimpleQueue()
+        self._results: SimpleQueue[Attempted] = SimpleQueue()
         self._flying: dict[str, tuple[DownloadClaim, Future[None]]] = {}
         self._collected: list[DownloadOutcome] = []
+        self._staged: list[StagedMedia] = []
         self._after = ""
         self._look_again_at = 0.0
         self._recorded_at = self._renewed_at = time.monotonic()
@@ -211,10 +212,12 @@ class _Run:
         wait_s: float | None = _POLL_S
         while self._flying and len(self._collected) < BATCH:
             try:
-                outcome = self._results.get(timeout=wait_s) if wait_s else self._results.get_nowait()
+                attempted = self._results.get(timeout=wait_s) if wait_s else self._results.get_nowait()
             except Empty:
                 return
-            wait_s = None
+            wait_s, outcome = None, attempted.outcome
+            if attempted.staged is not None:
+                self._staged.append(attempted.staged)
             if self._flying.pop(outcome.url_hash, None) is not None:
                 self._collected.append(outcome)
             if outcome.reason == REASON_STORE_AWAY:
@@ -233,7 +236,7 @@ class _Run:
         ):
             with attempt:
                 batch = self._record_once(batch)
-        self._collected = []
+        self._collected, self._staged = [], []
         self._recorded_at = time.monotonic()
         for outcome in batch:
             name = outcome.outcome if outcome.state is DownloadState.DONE and outcome.outcome else outcome.state
@@ -242,12 +245,22 @@ class _Run:
         self._postpone_hosts(batch)
 
     def _record_once(self, batch: list[DownloadOutcome]) -> list[DownloadOutcome]:
+        store, outcomes = self._service._store, self._service._outcomes
         try:
-            self._service._outcomes.record(batch, owner=self._owner, is_stored=self._service._is_stored)
+            store.settle(self._staged)
+        except DependencyUnavailableError as error:
+            # The disk is full, say: what could not be kept is nobody's fault, and nothing more is begun.
+            self._fault = str(error)
+            batch = [_give_back(one, REASON_STORE_AWAY, wait_s=error.retry_after_s) for one in batch]
+        try:
+            outcomes.record(batch, owner=self._owner, is_stored=store.exists)
         except ContentLostError as error:
             # A cleaner took them for orphans between the write and the row: they are fetched once more.
-            batch = [_give_back(one) if one.content and one.content.sha256 in error.lost else one for one in batch]
-            self._service._outcomes.record(batch, owner=self._owner, is_stored=self._service._is_stored)
+            batch = [
+                _give_back(one, "media-lost") if one.content and one.content.sha256 in error.lost else one
+                for one in batch
+            ]
+            outcomes.record(batch, owner=self._owner, is_stored=store.exists)
         return batch
 
     def _postpone_hosts(self, batch: list[DownloadOutcome]) -> None:
@@ -288,5 +301,8 @@ def _has_answered(outcome: DownloadOutcome) -> bool:
     return outcome.state is DownloadState.DONE or (outcome.state is DownloadState.DEAD and outcome.status is not None)
 
 
-def _give_back(outcome: DownloadOutcome) -> DownloadOutcome:
-    return DownloadOutcome(outcome.url_hash, outcome.url, DownloadState.PENDING, reason="media-lost")
+def _give_back(outcome: DownloadOutcome, reason: str, *, wait_s: float = 0.0) -> DownloadOutcome:
+    """The same without its content: the URL is to be fetched again. What brought no content stays as it is."""
+    if outcome.content is None:
+        return outcome
+    return DownloadOutcome(outcome.url_hash, outcome.url, DownloadState.PENDING, reason=reason, wait_s=wait_s)

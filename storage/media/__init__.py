@@ -5,6 +5,6 @@ content that no row names is an orphan, whoever wrote it.
 """
 
 from storage.media.building import build_media_store
-from storage.media.store import MediaDamagedError, MediaStore, StoredMedia, check_sha256
+from storage.media.store import MediaDamagedError, MediaStore, StagedMedia, StoredMedia, check_sha256
 
-__all__ = ["MediaDamagedError", "MediaStore", "StoredMedia", "build_media_store", "check_sha256"]
+__all__ = ["MediaDamagedError", "MediaStore", "StagedMedia", "StoredMedia", "build_media_store", "check_sha256"]

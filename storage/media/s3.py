@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 from core.errors import ConfigurationError, DependencyUnavailableError, NotFoundError
 from core.settings import Settings
-from storage.media.store import StoredMedia, check_content, check_sha256, check_variant
+from storage.media.store import StagedMedia, StoredMedia, check_content, check_sha256, check_variant
 
 try:
     import boto3
@@ -65,6 +65,14 @@ class S3MediaStore:
         """Store a content; see MediaStore. Written again if it is there: it is young again then."""
         check_content(sha256, data)
         self._put(f"{self._media}{sha256}", data)
+
+    def stage(self, sha256: str, data: bytes) -> StagedMedia:
+        """Put it: an object is there for good when the server has answered."""
+        self.put(sha256, data)
+        return StagedMedia(sha256, len(data))
+
+    def settle(self, staged: Sequence[StagedMedia]) -> None:
+        """They are there already."""
 
     def get(self, sha256: str) -> bytes:
         """The content. Raises NotFoundError."""

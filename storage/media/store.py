@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -31,6 +31,15 @@ class StoredMedia:
     modified: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class StagedMedia:
+    """A content that a store has taken and not settled yet. `place` is the store's own."""
+
+    sha256: str
+    size: int
+    place: str | None = None
+
+
 class MediaStore(Protocol):
     """Bytes by their SHA-256, each with variants (thumbnails) that can be made again. Safe between threads.
 
@@ -43,6 +52,14 @@ class MediaStore(Protocol):
 
         Harmless when it is there. Raises MediaDamagedError, and stores nothing, if it is another content.
         """
+        ...
+
+    def stage(self, sha256: str, data: bytes) -> StagedMedia:
+        """Take a content whose SHA-256 the caller has just computed. It is not there before `settle` has returned."""
+        ...
+
+    def settle(self, staged: Sequence[StagedMedia]) -> None:
+        """As if each of them had been put, for little more than the price of one. May be repeated."""
         ...
 
     def get(self, sha256: str) -> bytes:

@@ -78,7 +78,7 @@ class Downloads:
             "downloads": self.repository,
             "outcomes": self.outcomes,
             "attempts": Downloader(self.fetcher, self.store, self.attempt_options),
-            "is_stored": self.store.exists,
+            "store": self.store,
             "lanes": HostLanes(threads=THREADS, per_host=self.settings.download_per_host),
             "threads": THREADS,
             "owner": f"test:{uuid.uuid4().hex[:8]}",

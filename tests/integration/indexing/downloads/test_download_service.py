@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -13,6 +13,7 @@ from fetching import Fetcher, build_options
 from indexing.downloads.attempt import Downloader
 from storage.database.downloads import Shard
 from storage.database.models import JobState
+from storage.media import MediaStore, StagedMedia
 from tests.integration.indexing.downloads.conftest import Downloads
 from tests.picture_host import KINDS, PictureHost
 
@@ -248,9 +249,7 @@ def test_a_store_that_is_away_costs_nothing(downloads: Downloads, picture_host: 
 def test_a_content_that_vanishes_is_fetched_again(downloads: Downloads, picture_host: PictureHost) -> None:
     """A file that a cleaner took between the write and the row is not vouched for: its URL is asked for once more."""
     job_id = downloads.start_list([picture_host.url("/many/1.jpg"), picture_host.url("/many/2.jpg")])
-    answers = iter([False, True])
-    service = downloads.build_service(is_stored=lambda sha256: next(answers, True))
-    service.fetch_shard(job_id, Shard())
+    downloads.build_service(store=_ForgetfulStore(downloads.store)).fetch_shard(job_id, Shard())
     assert downloads.outcomes_of(job_id) == {"fetched": 2}
     assert picture_host.count("/many/1.jpg") + picture_host.count("/many/2.jpg") == 3
 
@@ -275,3 +274,48 @@ def test_stopping_gives_back_what_has_not_begun(downloads: Downloads, picture_ho
     states = downloads.states_of(job_id)
     assert states == {"done": report.outcomes["fetched"], "pending": 100 - report.outcomes["fetched"]}
     assert downloads.execute("SELECT max(attempts) FROM downloads WHERE state = 'pending'")[0][0] == 0
+
+
+def test_a_full_disk_costs_nothing(downloads: Downloads, picture_host: PictureHost) -> None:
+    """When files cannot be brought to the disk no URL is called done and none is blamed."""
+    job_id = downloads.start_list([picture_host.url("/many/1.jpg"), picture_host.url("/kind/missing/x")])
+    with pytest.raises(DependencyUnavailableError, match="no space"):
+        downloads.build_service(store=_FullStore(downloads.store)).fetch_shard(job_id, Shard())
+    assert downloads.states_of(job_id) == {"pending": 1, "dead": 1}
+    downloads.execute("UPDATE downloads SET due_at = now()")
+    downloads.see_to_its_end(job_id)
+    assert downloads.outcomes_of(job_id) == {"fetched": 1, "http-404": 1}
+    assert [line["attempts"] for line in downloads.manifest().values()] == [1, 1]
+
+
+class _Store:
+    """A store whose end of a batch goes wrong."""
+
+    def __init__(self, store: MediaStore) -> None:
+        self._store = store
+
+    def exists(self, sha256: str) -> bool:
+        return self._store.exists(sha256)
+
+    def settle(self, staged: Sequence[StagedMedia]) -> None:
+        self._store.settle(staged)
+
+
+class _ForgetfulStore(_Store):
+    """Loses one content right after it was settled, once."""
+
+    has_lost = False
+
+    def settle(self, staged: Sequence[StagedMedia]) -> None:
+        self._store.settle(staged)
+        if staged and not self.has_lost:
+            self.has_lost = True
+            self._store.delete(staged[0].sha256)
+
+
+class _FullStore(_Store):
+    """Has no space left."""
+
+    def settle(self, staged: Sequence[StagedMedia]) -> None:
+        if staged:
+            raise DependencyUnavailableError("media", "no space left on device")
