@@ -1,8 +1,9 @@
-"""`python -m benchmarks`: the six comparisons, as a table of ratios and as JSON.
+"""`python -m benchmarks`: the comparisons, as a table of ratios and as JSON.
 
 (a) the pipeline against the bare encoder       (b) the dispatcher against a Celery task for each query
 (c) cached searches against hello-world         (d) whole searches against infinity-emb's embeddings
 (e) mixed traffic at 100 connections            (f) what explanations, fusions and filters cost
+(h) stored pictures to vectors, against the bare encoder
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from core.log import configure_logging
 from core.settings import load_settings
 
 _ROOT = Path(__file__).resolve().parents[1]
-_PARTS = "abcdef"
+_PARTS = "abcdefh"
 _SAMPLE = _ROOT / "data" / "sample-catalogue.jsonl"
 _SHARED = Path("catalogue") / "anime-2k.jsonl.zst"
 
@@ -40,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         results["a"] = measure_pipeline(options)
     if options.only & set("bcdef"):
         results.update(measure_searches(options, console))
+    if "h" in options.only:
+        console.print("(h) pictures to vectors ...")
+        results["h"] = measure_picture_encoding(options)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     console.print(build_table(results))
@@ -73,6 +77,13 @@ def measure_pipeline(options: argparse.Namespace) -> dict[str, Any]:
     from benchmarks import pipeline
 
     return pipeline.run(catalogue=options.catalogue, titles=options.titles)
+
+
+def measure_picture_encoding(options: argparse.Namespace) -> dict[str, Any]:
+    """(h)."""
+    from benchmarks import picture_encoding
+
+    return picture_encoding.run(pictures=512, repeats=options.repeats)
 
 
 def measure_searches(options: argparse.Namespace, console: Console) -> dict[str, Any]:
@@ -120,7 +131,7 @@ def measure_searches(options: argparse.Namespace, console: Console) -> dict[str,
 def _parse_parts(text: str) -> set[str]:
     parts = {part.strip() for part in text.split(",")}
     if not parts or not parts <= set(_PARTS):
-        raise argparse.ArgumentTypeError("must be some of a,b,c,d,e,f")
+        raise argparse.ArgumentTypeError(f"must be some of {','.join(_PARTS)}")
     return parts
 
 

@@ -55,6 +55,12 @@ def build_rows(results: Mapping[str, Any]) -> Iterator[Row]:
     if (f := results.get("f")) is not None:
         for name, run in f["variants"].items():
             yield f"(f) CPU of {name}, of the default", _describe(run), _describe(f["default"]), run["cost"], None
+    if (h := results.get("h")) is not None:
+        for name, run in h["encoders"].items():
+            ours, bare = (
+                f"{side['per_s']:.0f}/s, {side['cpu_ms']:.1f} CPU-ms" for side in (run["end_to_end"], run["bare"])
+            )
+            yield f"(h) stored pictures, bare {name}", ours, bare, run["ratio"], h["aim"]
 
 
 def _describe(run: Mapping[str, Any]) -> str:

@@ -90,7 +90,7 @@ class OpenClipEncoder:
 
 
 @dataclass(frozen=True)
-class _Loaded:
+class ClipParts:
     """What open_clip gives: the model in float32 on the CPU, its transform and its tokenizer."""
 
     model: Any
@@ -105,8 +105,7 @@ def load_open_clip(name: str, settings: Settings, *, purpose: Purpose) -> OpenCl
     set_threads(settings.model_threads, purpose=purpose)
     device = choose_device(settings.model_device)
     try:
-        loaded = _load(source)
-        return _build(source, loaded, settings, device=device, purpose=purpose)
+        return build_encoder(_load(source), settings, encoder=source.encoder, device=device, purpose=purpose)
     except (ServiceError, MemoryError):
         raise
     except Exception as error:
@@ -114,7 +113,7 @@ def load_open_clip(name: str, settings: Settings, *, purpose: Purpose) -> OpenCl
         raise refuse(name, f"open_clip {open_clip.__version__} says {type(error).__name__}: {error}") from error
 
 
-def _load(source: ClipSource) -> _Loaded:
+def _load(source: ClipSource) -> ClipParts:
     model, transform = open_clip.create_model_from_pretrained(
         source.model,
         pretrained=source.weights,
@@ -127,7 +126,7 @@ def _load(source: ClipSource) -> _Loaded:
         path = open_clip.download_pretrained_from_hf(source.model.removeprefix(HUB))
         # The cache of the hub names folders by commit.
         revision = f"hub:{Path(path).parent.name}"
-    return _Loaded(model, transform, open_clip.get_tokenizer(source.model), revision)
+    return ClipParts(model, transform, open_clip.get_tokenizer(source.model), revision)
 
 
 def _wants_quick_gelu(source: ClipSource) -> bool:
@@ -135,9 +134,10 @@ def _wants_quick_gelu(source: ClipSource) -> bool:
     return bool(config.get("quick_gelu", False))
 
 
-def _build(
-    source: ClipSource, loaded: _Loaded, settings: Settings, *, device: str, purpose: Purpose
+def build_encoder(
+    loaded: ClipParts, settings: Settings, *, encoder: str, device: str, purpose: Purpose
 ) -> OpenClipEncoder:
+    """The quickest encoder for this model on this device. `encoder`: the name in the recipe."""
     *shaping, _, normalise = loaded.transform.transforms
     normalisation = Normalisation(tuple(map(float, normalise.mean)), tuple(map(float, normalise.std)))
     shape = open_clip.transform.Compose(shaping)
@@ -165,7 +165,7 @@ def _build(
         settle_query_threads(encode_one)
     revision = f"{loaded.revision};pixels={hash_preprocessing(loaded.model.visual.preprocess_cfg)}"
     return OpenClipEncoder(
-        recipe=EmbeddingRecipe(source.encoder, revision, encode_one().shape[1], DECODING_VERSION),
+        recipe=EmbeddingRecipe(encoder, revision, encode_one().shape[1], DECODING_VERSION),
         towers=towers,
         shape=shape,
         tokenize=loaded.tokenizer,

@@ -109,7 +109,7 @@ def test_a_decoder_draft_changes_little() -> None:
     )
     assert draft.width < whole.width
     rows = ENCODER.encode_pictures([whole, draft])
-    assert rows[0] @ rows[1] > 0.99
+    assert rows[0] @ rows[1] > 0.98
 
 
 def test_no_torch() -> None:
