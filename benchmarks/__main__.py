@@ -4,6 +4,7 @@
 (c) cached searches against hello-world         (d) whole searches against infinity-emb's embeddings
 (e) mixed traffic at 100 connections            (f) what explanations, fusions and filters cost
 (h) stored pictures to vectors, against the bare encoder
+(i) searches by picture, and by text and picture
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from core.log import configure_logging
 from core.settings import load_settings
 
 _ROOT = Path(__file__).resolve().parents[1]
-_PARTS = "abcdefh"
+_PARTS = "abcdefhi"
 _SAMPLE = _ROOT / "data" / "sample-catalogue.jsonl"
 _SHARED = Path("catalogue") / "anime-2k.jsonl.zst"
 
@@ -44,6 +45,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if "h" in options.only:
         console.print("(h) pictures to vectors ...")
         results["h"] = measure_picture_encoding(options)
+    if "i" in options.only:
+        console.print("(i) searches by picture ...")
+        results["i"] = measure_picture_search(options)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     console.print(build_table(results))
@@ -84,6 +88,13 @@ def measure_picture_encoding(options: argparse.Namespace) -> dict[str, Any]:
     from benchmarks import picture_encoding
 
     return picture_encoding.run(pictures=512, repeats=options.repeats)
+
+
+def measure_picture_search(options: argparse.Namespace) -> dict[str, Any]:
+    """(i)."""
+    from benchmarks import picture_search
+
+    return picture_search.run(sample=_SAMPLE, seconds=options.seconds)
 
 
 def measure_searches(options: argparse.Namespace, console: Console) -> dict[str, Any]:

@@ -98,15 +98,20 @@ class SearchStack:
         with log.open("wb") as out:
             return subprocess.Popen(command, cwd=ROOT, env=env, stdout=out, stderr=subprocess.STDOUT)
 
-    def _import(self) -> dict[str, Any]:
-        command = [sys.executable, "-m", "cli.main", "import", str(self._catalogue.absolute()), "--json"]
+    def run_command(self, *arguments: str) -> str:
+        """What an `avs` command prints. Raises RuntimeError if it fails."""
+        command = [sys.executable, "-m", "cli.main", *arguments]
         env = {**os.environ, **self._supervisor.env}
         done = subprocess.run(
             command, cwd=ROOT, env=env, check=False, capture_output=True, text=True, timeout=_IMPORT_LIMIT_S
         )
         if done.returncode != 0:
-            raise RuntimeError(f"avs import ended with {done.returncode}: {done.stderr[-2_000:]}")
-        result: dict[str, Any] = json.loads(done.stdout[done.stdout.index("{") :])
+            raise RuntimeError(f"avs {arguments[0]} ended with {done.returncode}: {done.stderr[-2_000:]}")
+        return done.stdout
+
+    def _import(self) -> dict[str, Any]:
+        printed = self.run_command("import", str(self._catalogue.absolute()), "--json")
+        result: dict[str, Any] = json.loads(printed[printed.index("{") :])
         return result
 
     def _is_ready(self) -> bool:
