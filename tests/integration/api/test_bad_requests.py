@@ -40,7 +40,7 @@ POST_ROUTES = [
     f"{ADMIN}/snapshots/x/restore",
 ]
 # Bodies with a picture: forms too, and larger ones. `test_picture_requests.py` has their values.
-PICTURE_ROUTES = [f"{V1}/index"]
+PICTURE_ROUTES = [f"{V1}/index", f"{SEARCH}/image", f"{SEARCH}/multimodal"]
 
 
 def repeat(query: dict[str, Any], times: int) -> dict[str, Any]:
@@ -155,6 +155,14 @@ OTHERS: list[tuple[str, str, int, str | None]] = [
     ("get", f"{SIMILAR}/anime/..%2F..%2Fetc%2Fpasswd", 404, None),
     ("get", f"{SIMILAR}/anime/", 404, None),
     ("get", f"{SIMILAR}/vector/{TITLE}?vector=title_vector&vector=nonsense&distance=manhattan", 422, "distance"),
+    ("get", f"{SIMILAR}/visual/%00", 422, None),
+    ("get", f"{SIMILAR}/visual/{TITLE}?target=faces", 422, "target"),
+    ("get", f"{SIMILAR}/visual/{TITLE}?limit=0", 422, "limit"),
+    ("get", f"{SIMILAR}/visual/{TITLE}?target=pictures&include_related=true", 422, "include_related"),
+    ("get", f"{SIMILAR}/visual/{TITLE}?min_score=NaN", 422, "min_score"),
+    ("get", f"{SIMILAR}/visual/{TITLE}?boost=1", 422, "boost"),
+    ("get", f"{SIMILAR}/visual/{NOBODY}", 404, None),
+    ("get", f"{SIMILAR}/visual/{TITLE}", 409, None),
     ("get", f"{SEARCH}/by-id/%FF%FE", 404, None),
     ("get", f"{SEARCH}/by-id/mal:", 404, None),
     ("get", f"{SEARCH}/by-id/:1", 404, None),
