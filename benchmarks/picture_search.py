@@ -22,7 +22,7 @@ import orjson
 from PIL import Image
 
 from benchmarks.paths import IMAGE_PATH, MULTIMODAL_PATH, SEARCH_PATH
-from benchmarks.queries import QuerySource, load_seeds
+from benchmarks.queries import QuerySource, find_shared_data, load_seeds
 from benchmarks.runs import run_load, sum_cpu_ms
 from benchmarks.stack import SearchStack
 from cli.picture_host import PictureHost
@@ -85,7 +85,7 @@ class Copies:
 
 def measure(stack: SearchStack, copies: Copies, *, seconds: float) -> dict[str, Any]:
     """Both routes at each number of clients; searches by text with as many clients stand beside them."""
-    texts = QuerySource(load_seeds(), seed=7)
+    texts = QuerySource(load_seeds(find_shared_data()), seed=7)
     found: dict[str, Any] = {"picture": [], "both": [], "text": []}
     count = round(_COPIES_PER_S * (seconds + 1))
     for clients in CLIENTS:
