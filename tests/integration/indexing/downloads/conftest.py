@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -56,7 +59,7 @@ class RecordedHints:
 class Downloads:
     """Everything that a worker builds, in one process and under a test's control, with short waits."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, patience_s: float) -> None:
         self.settings = settings
         self.database = Database(settings.database_url.get_secret_value(), pool_size=10)
         self.job_repository = JobRepository(self.database)
@@ -69,7 +72,7 @@ class Downloads:
         self.jobs = build_download_jobs(settings, self.database, self.hints)  # type: ignore[arg-type]
         options = replace(build_options(settings), breaker_open_s=1.1, breaker_most_open_s=1.5, connect_timeout_s=1.0)
         self.fetcher = Fetcher(options)
-        self.attempt_options = replace(AttemptOptions.of(settings), backoff_s=0.05, host_patience_s=3.0)
+        self.attempt_options = replace(AttemptOptions.of(settings), backoff_s=0.05, host_patience_s=patience_s)
         self.service = self.build_service()
 
     def build_service(self, *, lease_s: float = 30.0, **changes: Any) -> DownloadService:
@@ -112,7 +115,8 @@ class Downloads:
     def see_to_its_end(self, job_id: uuid.UUID) -> Job:
         """Fetch until the job is over."""
         while not self.jobs.finish(self.job_repository.get(job_id)):
-            self.fetch(job_id)
+            if not self.fetch(job_id).outcomes:
+                time.sleep(0.05)
         return self.job_repository.get(job_id)
 
     def outcomes_of(self, job_id: uuid.UUID) -> Counter[str]:
@@ -157,11 +161,21 @@ def picture_host() -> Iterator[PictureHost]:
 
 
 @pytest.fixture
+def host_everywhere() -> Iterator[int]:
+    """The port of a picture host in a process of its own, which answers at all of 127.0.0.0/8."""
+    command = [sys.executable, "-m", "tests.picture_host", "--address", "0.0.0.0"]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[4], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield int(json.loads(process.stdout.readline())["url"].rpartition(":")[2])
+        process.terminate()
+
+
+@pytest.fixture
 def build_downloads(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Downloads]]:
     """Downloaders of one test on one emptied database; the settings may be overridden."""
     built: list[Downloads] = []
 
-    def build(**overrides: Any) -> Downloads:
+    def build(*, patience_s: float = 30.0, **overrides: Any) -> Downloads:
         values: dict[str, Any] = {
             "database_url": SecretStr(database_url),
             "media_path": tmp_path / "media",
@@ -171,7 +185,7 @@ def build_downloads(database_url: str, tmp_path: Path) -> Iterator[Callable[...,
             "download_concurrency": THREADS,
             "picture_max_pixels": 1_000_000,
         }
-        built.append(Downloads(Settings(_env_file=None, **{**values, **overrides})))
+        built.append(Downloads(Settings(_env_file=None, **{**values, **overrides}), patience_s=patience_s))
         if len(built) == 1:
             built[0].execute("TRUNCATE titles, jobs, downloads, media_files, pictures CASCADE")
         return built[-1]
@@ -185,8 +199,3 @@ def build_downloads(database_url: str, tmp_path: Path) -> Iterator[Callable[...,
 def downloads(build_downloads: Callable[..., Downloads]) -> Downloads:
     """A downloader that has nothing to do yet."""
     return build_downloads()
-
-
-def dump_lines(values: Sequence[Any]) -> str:
-    """JSONL."""
-    return "".join(f"{json.dumps(value)}\n" for value in values)

@@ -10,12 +10,14 @@ import pytest
 from core.errors import DependencyUnavailableError
 from core.pictures import describe_picture
 from fetching import Fetcher, build_options
+from fetching.errors import TRANSIENT_REASONS
 from indexing.downloads.attempt import Downloader
 from storage.database.downloads import Shard
 from storage.database.models import JobState
 from storage.media import MediaStore, StagedMedia
 from tests.integration.indexing.downloads.conftest import Downloads
 from tests.picture_host import KINDS, PictureHost
+from tests.picture_host.lists import build_mixed_list
 
 
 def test_pictures_are_stored_and_recorded(downloads: Downloads, picture_host: PictureHost) -> None:
@@ -206,8 +208,9 @@ def test_hosts_do_not_hold_each_other_up(build_downloads: Callable[..., Download
     assert downloads.outcomes_of(job_id) == {"fetched": 24}
 
 
-def test_a_host_that_is_away_is_put_off(downloads: Downloads) -> None:
+def test_a_host_that_is_away_is_put_off(build_downloads: Callable[..., Downloads]) -> None:
     """When nobody listens the circuit opens, waiting uses up no attempts, and in the end all URLs are given up."""
+    downloads = build_downloads(patience_s=3.0)
     with PictureHost() as host:
         urls = [host.url(f"/many/{number}.jpg") for number in range(60)]
     job_id = downloads.start_list(urls)
@@ -319,3 +322,20 @@ class _FullStore(_Store):
     def settle(self, staged: Sequence[StagedMedia]) -> None:
         if staged:
             raise DependencyUnavailableError("media", "no space left on device")
+
+
+def test_counts_add_up(build_downloads: Callable[..., Downloads], host_everywhere: int) -> None:
+    """Of a long list a tenth fails in every way there is: each URL ends once, for its own reason, and none is left."""
+    downloads = build_downloads(download_timeout_s=3.0, download_max_attempts=2)
+    urls, expected = build_mixed_list(host_everywhere, 2_000)
+    job_id = downloads.start_list(urls)
+    job = downloads.see_to_its_end(job_id)
+    outcomes = downloads.outcomes_of(job_id)
+    assert sum(outcomes.values()) == 2_000 and outcomes["fetched"] == expected["fetched"] == 1_800
+    for_good = {word: count for word, count in expected.items() if word not in TRANSIENT_REASONS}
+    assert {word: count for word, count in outcomes.items() if word not in TRANSIENT_REASONS} == for_good
+    # Failures that repeat open the circuit of their host, which may then be the reason.
+    assert {word for word in outcomes if word in TRANSIENT_REASONS} <= {*expected, "circuit-open"}
+    assert job.state is JobState.COMPLETED and job.message == "200 in the dead letters"
+    assert len(downloads.job_repository.list_dead_letters(job_id, limit=1_000)) == 200
+    assert len(list(downloads.store.list())) == 1_800
