@@ -88,8 +88,10 @@ class Executor:
         """
         check_pictures(question.plan, live)
         side = QuerySide(choose_text_vectors(question.plan, query))
-        if question.plan.by_picture is None or self._pictures is None:
+        if question.plan.by_picture is None:
             return side, True
+        if self._pictures is None:
+            raise NoPictureEncoderError("this process was put together for searches by text alone")
         return self._pictures.complete(question, live, side)
 
     def build_key(self, question: Question, live: LiveIndex) -> AnswerKey:

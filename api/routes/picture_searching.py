@@ -11,16 +11,18 @@ from werkzeug.datastructures import FileStorage
 from api.conditional import MAX_AGE_S, answer_conditionally
 from api.guard.hooks import charge
 from api.ndjson import answer_as_stream, wants_stream
+from api.picture_errors import PictureMissingError
 from api.picture_forms import read_picture_body, takes_picture
 from api.picture_input import PICTURE_COST, PictureSource
 from api.picture_requests import to_multimodal_request, to_picture_request, to_visual_request
 from api.schemas.base import Problem
-from api.schemas.picture_searching import ImageSearchBody, MultimodalBody, PictureBody, VisualPath, VisualQuery
+from api.schemas.picture_searching import ImageSearchBody, MultimodalBody, VisualPath, VisualQuery
 from api.schemas.searching import SearchResponse
 from api.services import ApiServices
 from core.errors import InvalidInputError
 from core.query_picture import QueryPicture
 from search.answer import SearchAnswer
+from search.pictures.planning import NEITHER
 
 _SEARCH_TAG = Tag(name="search", description="Find titles")
 _SIMILARITY_TAG = Tag(name="similarity", description="Find titles like titles")
@@ -37,6 +39,9 @@ _BOTH = (
     "alone it is the search by that."
 )
 _VISUAL = "What looks like this title, by its pictures, or like this picture; the title itself is left out."
+
+
+_Body = ImageSearchBody | MultimodalBody
 
 
 def build_blueprints(services: ApiServices) -> list[Any]:
@@ -101,10 +106,12 @@ def _build_similarity(services: ApiServices) -> Any:
     return blueprint
 
 
-def _read_picture(services: ApiServices, body: PictureBody, upload: FileStorage | None) -> QueryPicture | None:
+def _read_picture(services: ApiServices, body: _Body, upload: FileStorage | None) -> QueryPicture | None:
     """The picture of a request, None if it has none; it costs what a picture costs."""
     source = PictureSource(upload, body.image_data, body.image_url)
     if not source.names:
+        if body.query is None:
+            raise PictureMissingError("query", NEITHER)
         return None
     if isinstance(body, ImageSearchBody) and body.query is not None:
         raise InvalidInputError("query", "is one too many beside a picture: search/multimodal takes both")

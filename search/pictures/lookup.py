@@ -163,6 +163,8 @@ def _build_grouped(plan: SearchPlan, name: str, vector: NDArray[np.float32], hid
         query=np.round(vector.astype(np.float64), 7).tolist(),
         using=PICTURE_VECTOR,
         filter=models.Filter(must=[is_character] if name == CHARACTER_IMAGE_VECTOR else None, must_not=must_not),
+        # The graph is walked on quantized vectors, and these cosines are shown.
+        params=models.SearchParams(quantization=models.QuantizationSearchParams(rescore=True)),
         limit=min(GROUPED_DEPTH_FACTOR * plan.candidates, WINDOW_MAX),
         with_payload=models.PayloadSelectorInclude(include=["slug"]),
     )
