@@ -53,6 +53,8 @@ _QUERY_BYTES = 600_000
 _QUERY_LONG_SIDE = 4_096
 _JPEG_QUALITY = 92
 _DATA_URL = re.compile(r"data:([^,;]*)((?:;[^,;]*)*),", re.IGNORECASE)
+# What a data URL says before its data. Longer ones would be matched at the price of gigabytes.
+_HEAD_CHARS = 500
 _BLANKS = str.maketrans("", "", " \t\r\n\f")
 _NO_CLAIM = frozenset(("", "application/octet-stream"))
 
@@ -190,7 +192,7 @@ def _read_upload(upload: Upload, name: str) -> bytes:
 def _decode_text(text: str, name: str) -> bytes:
     """The bytes of base64 or of a data URL; line breaks in it are no fault."""
     if text[:5].lower() == "data:":
-        match = _DATA_URL.match(text)
+        match = _DATA_URL.match(text, 0, _HEAD_CHARS)
         if match is None or not match[2].lower().endswith(";base64"):
             raise PictureEncodingError(name, "must be a data URL with ;base64, before its data")
         _check_claim(match[1].strip().lower(), name)
