@@ -110,7 +110,8 @@ def load_open_clip(name: str, settings: Settings, *, purpose: Purpose) -> OpenCl
         raise
     except Exception as error:
         # Model libraries raise whatever comes to hand; the caller needs one type and the cause.
-        raise refuse(name, f"open_clip {open_clip.__version__} says {type(error).__name__}: {error}") from error
+        cause = f"{type(error).__name__}: {str(error).rstrip('.')}"
+        raise refuse(name, f"open_clip {open_clip.__version__} says {cause}") from error
 
 
 def _load(source: ClipSource) -> ClipParts:
