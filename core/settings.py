@@ -178,6 +178,9 @@ class Settings(BaseSettings):
     download_per_host: int = Field(8, ge=1, le=256, description="Downloads at once from one host, in one process.")
     download_timeout_s: float = Field(20.0, gt=0, le=600, description="Longest download of one picture.")
     download_max_attempts: int = Field(5, ge=1, le=20, description="Attempts before a download is given up.")
+    download_host_patience_s: float = Field(
+        900.0, ge=1, le=86_400, description="A host that does not answer is asked now and then for so long."
+    )
     download_refresh_days: int = Field(
         90, ge=1, le=3_650, description="After so many days `avs download --refresh` asks whether a picture changed."
     )

@@ -55,7 +55,7 @@ class AttemptOptions:
     timeout_s: float
     backoff_s: float = 4.0
     most_backoff_s: float = 600.0
-    host_patience_s: float = 3_600.0
+    host_patience_s: float = 900.0
     # So many pictures are decoded at once: the largest ones take hundreds of megabytes while they are.
     decoders: int = 2
 
@@ -67,6 +67,7 @@ class AttemptOptions:
             max_pixels=settings.picture_max_pixels,
             max_attempts=settings.download_max_attempts,
             timeout_s=settings.download_timeout_s,
+            host_patience_s=settings.download_host_patience_s,
             decoders=max(2, os.cpu_count() or 2),
         )
 
@@ -170,7 +171,8 @@ class Downloader:
             DownloadState.PENDING,
             reason=error.reason,
             detail=str(error),
-            wait_s=error.retry_after_s,
+            # Looked at again when patience ends, however long the circuit stays open.
+            wait_s=min(error.retry_after_s, max(self._options.host_patience_s - claim.silent_s, 1.0)),
             is_host_silent=True,
         )
 
