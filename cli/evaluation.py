@@ -166,13 +166,15 @@ def _find_storage(stack: EvaluatedStack, given: Path | None) -> Path | None:
 def _plan_memory(stack: EvaluatedStack, folder: Path | None) -> tuple[list[MemoryPlan], dict[str, dict[str, float]]]:
     """The plan for the present dimension and for the full one, and bytes a title as they lie in the folder."""
     state = stack.services.store.get_state(stack.live.collection)
-    dimension = stack.live.recipes.text.dimension
-    names = [vector.name for vector in build_memory_plan(stack.settings, dimension=dimension).vectors]
+    recipes = stack.live.recipes
+    dimension, image_dimension = recipes.text.dimension, recipes.image.dimension if recipes.image else None
+    plan = build_memory_plan(stack.settings, dimension=dimension, image_dimension=image_dimension)
+    names = [vector.name for vector in plan.vectors]
     files = measure_files(folder, dict.fromkeys(names, state.points)) if folder and state and state.points else {}
     graphs = sum(one["graph"] for one in files.values()) if files else None
     # Links do not depend on the dimension.
     plans = [
-        build_memory_plan(stack.settings, dimension=one, graphs=graphs)
+        build_memory_plan(stack.settings, dimension=one, image_dimension=image_dimension, graphs=graphs)
         for one in dict.fromkeys((dimension, _FULL_DIMENSION))
     ]
     return plans, files

@@ -40,15 +40,15 @@ def build_recall_tables(
         "recall@10 against exact search", "vector", ("priority", "points", "by stored", "by text", "worst")
     )
     for one in found:
-        figures = (f"{value:.4f}" for value in (one.by_stored, one.by_text, one.worst))
+        figures = ("-" if value is None else f"{value:.4f}" for value in (one.by_stored, one.by_text, one.worst))
         recall.add_row(one.name, one.priority.value, str(one.points), *figures)
     memory = new_table(
-        "bytes a title, all text vectors", "", ("resident", "float32", "saved", "graphs", "resident, a million titles")
+        "bytes a title, all dense vectors", "", ("resident", "float32", "saved", "graphs", "resident, a million titles")
     )
     for plan in plans:
         graphs = "not seen" if plan.graphs is None else f"{plan.graphs:,.0f}"
         memory.add_row(
-            f"{plan.dimension} dimensions",
+            f"{plan.dimension} dimensions" + (f", pictures {plan.image_dimension}" if plan.image_dimension else ""),
             f"{plan.resident:,}",
             f"{plan.float32:,}",
             f"{plan.saved:.1%}",

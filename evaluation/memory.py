@@ -38,9 +38,13 @@ class VectorBytes:
 
 @dataclass(frozen=True, slots=True)
 class MemoryPlan:
-    """All text vectors at one dimension. `graphs` are measured bytes a title, None where nobody could look."""
+    """All text vectors at one dimension, and image vectors at theirs (None: titles have none).
+
+    `graphs` are measured bytes a title, None where nobody could look.
+    """
 
     dimension: int
+    image_dimension: int | None
     vectors: tuple[VectorBytes, ...]
     graphs: float | None
 
@@ -65,6 +69,7 @@ class MemoryPlan:
         plain_with_graphs = None if self.graphs is None else self.float32 + self.graphs
         return {
             "dimension": self.dimension,
+            "image_dimension": self.image_dimension,
             "vectors": len(self.vectors),
             "bytes_a_title": {
                 "vectors_resident": self.resident,
@@ -82,19 +87,22 @@ class MemoryPlan:
         }
 
 
-def build_memory_plan(settings: Settings, *, dimension: int, graphs: float | None = None) -> MemoryPlan:
-    """What the configured quantization and graphs cost at this dimension."""
+def build_memory_plan(
+    settings: Settings, *, dimension: int, image_dimension: int | None = None, graphs: float | None = None
+) -> MemoryPlan:
+    """What the configured quantization and graphs cost at these dimensions."""
+    sizes = {VectorSource.TEXT: dimension, VectorSource.IMAGE: image_dimension}
     vectors = tuple(
         VectorBytes(
             name=spec.name,
-            quantized=get_quantized_bytes(_get_kind(settings, spec.priority), dimension),
-            float32=FLOAT_BYTES * dimension,
+            quantized=get_quantized_bytes(_get_kind(settings, spec.priority), size),
+            float32=FLOAT_BYTES * size,
             graph_most=_get_graph_bytes(int(getattr(settings, f"hnsw_m_{spec.priority.value}"))),
         )
         for spec in TITLE_VECTORS
-        if spec.priority is not None and spec.source is VectorSource.TEXT
+        if spec.priority is not None and (size := sizes.get(spec.source)) is not None
     )
-    return MemoryPlan(dimension, vectors, graphs)
+    return MemoryPlan(dimension, image_dimension, vectors, graphs)
 
 
 def get_quantized_bytes(kind: str, dimension: int) -> int:

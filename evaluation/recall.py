@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from qdrant_client import models
 
 from core.settings import Settings
-from core.vectors import BY_NAME, TEXT_VECTORS, Priority
+from core.vectors import BY_NAME, PICTURE_VECTORS, TEXT_VECTORS, Priority
 from evaluation.asking import Progress
 from evaluation.catalogue import NothingToEvaluateError
+from search.plan import PlannedVector
 from search.planning import build_search_plan
 from search.qdrant_query import QueryBuilder, QueryRequest
 from search.request import SearchRequest
@@ -27,6 +28,7 @@ POINTS_MIN = 1_000
 # Equal passages have equal vectors: which of them comes tenth is nobody's fault.
 _TIE = 1e-6
 _TOGETHER = 32
+_ANY_VECTOR = TEXT_VECTORS[0]
 _EXACT = models.SearchParams(exact=True, quantization=models.QuantizationSearchParams(ignore=True))
 
 Vector = NDArray[np.float32]
@@ -34,13 +36,16 @@ Vector = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class RecallOfVector:
-    """Recall@10 against exact search: by vectors that are stored, and by those of texts. `worst` of all queries."""
+    """Recall@10 against exact search: by vectors that are stored, and by those of texts. `worst` of all queries.
+
+    `by_text` is None for vectors of pictures, which texts are not compared with.
+    """
 
     name: str
     priority: Priority
     points: int
     by_stored: float
-    by_text: float
+    by_text: float | None
     worst: float
     queries: int
 
@@ -50,7 +55,7 @@ class RecallOfVector:
             "priority": self.priority.value,
             "points": self.points,
             "by_stored": round(self.by_stored, 4),
-            "by_text": round(self.by_text, 4),
+            "by_text": None if self.by_text is None else round(self.by_text, 4),
             "worst": round(self.worst, 4),
             "queries": self.queries,
         }
@@ -71,7 +76,7 @@ class RecallMeter:
 
         Raises NothingToEvaluateError if no vector has enough points.
         """
-        counts = {name: self._count(name) for name in TEXT_VECTORS}
+        counts = {name: self._count(name) for name in (*TEXT_VECTORS, *PICTURE_VECTORS)}
         found = [
             self._measure(name, count, texts, point_ids, progress)
             for name, count in counts.items()
@@ -86,16 +91,16 @@ class RecallMeter:
     ) -> RecallOfVector:
         stored = self._load(name, point_ids)
         by_stored = self._ask(name, [*stored.values()], progress)
-        by_text = self._ask(name, texts, progress)
+        by_text = [] if name in PICTURE_VECTORS else self._ask(name, texts, progress)
         priority = BY_NAME[name].priority
         assert priority is not None, "only dense vectors are measured"
         return RecallOfVector(
             name=name,
             priority=priority,
             points=points,
-            by_stored=float(np.mean(by_stored)),
-            by_text=float(np.mean(by_text)),
-            worst=min(*by_stored, *by_text),
+            by_stored=float(np.mean(by_stored)) if by_stored else 1.0,
+            by_text=float(np.mean(by_text)) if by_text else None,
+            worst=min((*by_stored, *by_text), default=1.0),
             queries=len(by_stored) + len(by_text),
         )
 
@@ -113,8 +118,10 @@ class RecallMeter:
 
     def _build(self, name: str, vector: Vector) -> QueryRequest:
         """What a search sends, its filter for adult titles included."""
-        asked = SearchRequest(query=name, vectors={name: 1.0}, boost=0.0, expand=False, limit=K)
-        plan = build_search_plan(asked, self._settings)
+        asked = SearchRequest(query=name, vectors={_ANY_VECTOR: 1.0}, boost=0.0, expand=False, limit=K)
+        # The plan of a search by text, of which each vector takes the place in turn.
+        planned = PlannedVector(name, 1.0, BY_NAME[name].priority)
+        plan = replace(build_search_plan(asked, self._settings), vectors=(planned,))
         builder = QueryBuilder(plan, {name: vector}, get_ef=self._get_ef)
         return builder.build_ranking(limit=K, offset=0)
 

@@ -67,11 +67,12 @@ def test_a_gain_is_shown_in_percent() -> None:
 def test_memory_says_whether_anybody_looked() -> None:
     """Figures of the settings alone are not passed off as seen."""
     found = [RecallOfVector("title_vector", Priority.HIGH, 39_736, 0.9995, 0.9925, 0.8, 400)]
+    found.append(RecallOfVector("image_vector", Priority.HIGH, 39_000, 0.9871, None, 0.7, 200))
     settings = Settings(_env_file=None)
     computed = show(*build_recall_tables(found, [build_memory_plan(settings, dimension=384)], {}))
     assert "not on this machine" in computed
     assert "not seen" in computed
-    assert "0.9925" in computed
+    assert "0.9925" in computed and "0.9871" in computed
     files = {"title_vector": {"quantized": 388.0, "graph": 74.0}}
     seen = show(*build_recall_tables(found, [build_memory_plan(settings, dimension=384, graphs=74.0)], files))
     assert "388 quantized, 74 graphs" in seen

@@ -22,6 +22,15 @@ def test_the_default_plan_saves_three_quarters() -> None:
     assert small.to_json()["bytes_a_title"]["graphs_measured"] is None
 
 
+def test_image_vectors_count_at_their_own_size() -> None:
+    """Where titles have vectors of pictures, two more in int8 are resident."""
+    settings = Settings(_env_file=None)
+    plan = build_memory_plan(settings, dimension=384, image_dimension=768)
+    assert plan.resident == 3_200 + 2 * (768 + 4)
+    assert {"image_vector", "character_image_vector"} <= {vector.name for vector in plan.vectors}
+    assert plan.to_json()["image_dimension"] == 768
+
+
 def test_without_quantization_nothing_is_saved() -> None:
     """The switch turns all kinds off."""
     plan = build_memory_plan(Settings(_env_file=None, qdrant_enable_quantization=False), dimension=384)
