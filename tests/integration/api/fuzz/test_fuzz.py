@@ -57,6 +57,7 @@ def served(build_env: Callable[..., dict[str, str]], tmp_path_factory: pytest.Te
         LOG_LEVEL="WARNING",
         QUERY_DEADLINE_S="30",
         IMPORT_ROOT=str(tmp_path_factory.mktemp("imports")),
+        MEDIA_PATH=str(tmp_path_factory.mktemp("media")),
     )
     log = tmp_path_factory.mktemp("web") / "log"
     command = [sys.executable, "-m", "gunicorn", "--config", "api/gunicorn_config.py", "api.wsgi:app"]
