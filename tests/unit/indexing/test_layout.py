@@ -23,8 +23,11 @@ def test_what_a_collection_cannot_change_changes_the_layout() -> None:
     """Sizes, sparse vectors and where IDF comes from."""
     larger = replace(_RECIPES, text=replace(_RECIPES.text, dimension=16))
     learned = replace(_RECIPES, lexical=replace(_RECIPES.lexical, encoder="learned"))
+    seeing = replace(_RECIPES, image=EmbeddingRecipe("i", "1", 8, 1))
+    sharper = replace(_RECIPES, image=EmbeddingRecipe("i", "1", 16, 1))
     layouts = [_layout(), _layout(larger), _layout(learned), _layout(enable_sparse_vectors=False)]
-    assert len(set(layouts)) == 4
+    layouts += [_layout(seeing), _layout(sharper)]
+    assert len(set(layouts)) == 6
 
 
 def test_tuning_does_not_change_the_layout() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from indexing.passages import (
     hash_passage,
 )
 from indexing.payload import build_computed_fields, build_payload
+from indexing.pictures.titles import PictureGroup
 from indexing.points import build_point, build_updates
 from indexing.preparation import PreparedTitle, collect_related_keys, prepare_title
 from inference.base import build_sparse
@@ -193,6 +196,22 @@ def test_vectors_that_lost_their_content_are_named() -> None:
     known = _prepare(_FULL).entry
     without = {name: value for name, value in _FULL.items() if name not in {"awards", "reviews", "franchise"}}
     assert _prepare(without, known).removed == ("franchise_vector", "review_vector")
+
+
+def test_image_vectors_follow_the_pictures() -> None:
+    """Made when the pictures are new or others, removed when there are none; the ledger keeps which they were."""
+    group = PictureGroup((uuid.UUID(int=1),), "hash-1")
+    first = _prepare(_FULL, pictures={"image_vector": group})
+    assert first.pictures == {"image_vector": group.points} and "image_vector" in first.vectors
+    known = LedgerEntry("attack", "hash", first.entry.passages, "before")
+    again = _prepare(_FULL, known, pictures={"image_vector": group})
+    assert again.pictures == {} and again.touched == frozenset()
+    other = _prepare(_FULL, known, pictures={"image_vector": PictureGroup(group.points, "hash-2")})
+    assert set(other.pictures) == {"image_vector"} and other.texts == {}
+    assert _prepare(_FULL, known).removed == ("image_vector",)
+    stored = replace(_stored(_FULL), pictures_hash="now")
+    prepared = prepare_title(stored, recipes=_RECIPES, known=known, related_titles={}, with_sparse=True)
+    assert prepared.entry.pictures_hash == "now"
 
 
 def test_sparse_vectors_can_be_left_out() -> None:
