@@ -11,6 +11,7 @@ from api.contract import build_document
 from api.guard.headers import HeaderLane
 from api.guard.hooks import register_guard
 from api.http import register_hooks
+from api.picture_forms import register_picture_bodies
 from api.problems import refuse_invalid, register_error_handlers
 from api.repeat import RepeatLane
 from api.routes import (
@@ -47,6 +48,7 @@ def create_app(services: ApiServices) -> OpenAPI:
     register_hooks(app)
     register_guard(app, services.guard)
     register_error_handlers(app)
+    register_picture_bodies(app)
     app.register_api(searching.build_blueprint(services.search))
     app.register_api(similar.build_blueprint(services.search))
     for blueprint in picture_searching.build_blueprints(services):

@@ -11,25 +11,37 @@ Views that take such a body read it themselves, for flask-openapi3 reads one kin
 
 from __future__ import annotations
 
+import threading
 from typing import Any, TypeVar
 
 import orjson
-from flask import abort, request
+from flask import Flask, abort, current_app, request
 from pydantic import BaseModel, ValidationError
 from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import UnsupportedMediaType
 
 from api.picture_errors import PictureMissingError
 from api.problems import refuse_invalid
-from core.errors import InvalidInputError
+from core.errors import InvalidInputError, OverloadedError
 from core.settings import Settings
 
 FILE_FIELD = "image"
+# Large bodies that are worked on at once: each takes four times its size, and request threads are many.
+LARGE_BYTES = 1_000_000
+_PLACES = 16
+_WAIT_S = 2.0
+_EXTENSION = "avs-large-bodies"
 # The operation's note to `api.contract`, which writes both kinds of body out.
 MARK = "x-picture-body"
 # What a body may say beside its picture.
 _REST_BYTES = 200_000
 ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def register_picture_bodies(app: Flask, *, places: int = _PLACES, wait_s: float = _WAIT_S) -> None:
+    """Bound how many large bodies the views of this application work on at once."""
+    app.extensions[_EXTENSION] = (threading.BoundedSemaphore(places), wait_s)
+    app.teardown_request(_leave)
 
 
 def takes_picture(model: type[BaseModel]) -> dict[str, Any]:
@@ -45,16 +57,35 @@ def get_body_limit(settings: Settings) -> int:
 def read_picture_body(model: type[ModelT], settings: Settings) -> tuple[ModelT, FileStorage | None]:
     """The request's body, and the file of a form. Aborts with a problem document for what the model refuses.
 
-    Raises InvalidInputError, MalformedBodyError, UnsupportedMediaType and RequestEntityTooLarge.
+    Raises InvalidInputError, MalformedBodyError, UnsupportedMediaType and RequestEntityTooLarge, and OverloadedError
+    when too many large bodies are being worked on.
     """
     request.max_content_length = get_body_limit(settings)
     request.max_form_memory_size = get_body_limit(settings)
     if request.is_json:
+        # All of it has come before it takes a place: who sends slowly keeps nobody out.
+        _enter(len(request.get_data()))
         return _validate(model, request.get_json()), None
     if request.mimetype != "multipart/form-data":
         raise UnsupportedMediaType("the body must be application/json, or multipart/form-data with the file `image`")
     upload = _find_file()
+    _enter(request.content_length or get_body_limit(settings))
     return _validate(model, _read_fields(model)), upload
+
+
+def _enter(size: int) -> None:
+    if size <= LARGE_BYTES:
+        return
+    places, wait_s = current_app.extensions[_EXTENSION]
+    if not places.acquire(timeout=wait_s):
+        raise OverloadedError("too many large pictures are being worked on", retry_after_s=wait_s)
+    request.environ[_EXTENSION] = places
+
+
+def _leave(_error: BaseException | None) -> None:
+    places = request.environ.pop(_EXTENSION, None)
+    if places is not None:
+        places.release()
 
 
 def _find_file() -> FileStorage | None:

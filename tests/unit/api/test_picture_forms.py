@@ -13,9 +13,9 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, Unsupporte
 
 from api.http import StrictRequest
 from api.picture_errors import PictureMissingError
-from api.picture_forms import get_body_limit, read_picture_body
+from api.picture_forms import LARGE_BYTES, get_body_limit, read_picture_body, register_picture_bodies
 from api.schemas.base import StrictBody
-from core.errors import InvalidInputError
+from core.errors import InvalidInputError, OverloadedError
 from core.settings import Settings
 
 SETTINGS = Settings(_env_file=None)
@@ -40,6 +40,7 @@ class _Flask(Flask):
 def read(settings: Settings = SETTINGS, **sent: Any) -> tuple[Body, bytes | None]:
     """What the view of such a body gets."""
     app = _Flask(__name__)
+    register_picture_bodies(app)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     with app.test_request_context("/", method="POST", **sent):
         body, upload = read_picture_body(Body, settings)
@@ -143,3 +144,28 @@ def test_the_largest_picture_fits_and_not_much_more() -> None:
     ):
         with pytest.raises(RequestEntityTooLarge):
             read(settings, **sent)
+
+
+def test_large_bodies_wait_for_each_other() -> None:
+    """While all places are taken another large one is sent away, a small one is not; each gives its place back."""
+    app = _Flask(__name__)
+    register_picture_bodies(app, places=1, wait_s=0.01)
+    large = {"method": "POST", "json": {"image_data": "A" * LARGE_BYTES}}
+    small = {"method": "POST", "json": {"image_data": "A"}}
+    for _ in range(3):
+        with app.test_request_context("/", **large):
+            read_picture_body(Body, SETTINGS)
+            with app.test_request_context("/", **small):
+                assert read_picture_body(Body, SETTINGS)[0].image_data == "A"
+            with app.test_request_context("/", **large), pytest.raises(OverloadedError):
+                read_picture_body(Body, SETTINGS)
+
+
+def test_a_body_that_is_refused_gives_its_place_back() -> None:
+    """A large body with a wrong field does not keep the next one out."""
+    app = _Flask(__name__)
+    register_picture_bodies(app, places=1, wait_s=0.01)
+    for _ in range(3):
+        sent = {"image_data": "A" * LARGE_BYTES, "colour": "red"}
+        with app.test_request_context("/", method="POST", json=sent), pytest.raises(HTTPException):
+            read_picture_body(Body, SETTINGS)
