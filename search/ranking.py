@@ -52,7 +52,7 @@ GROUPED_DEPTH_FACTOR = 8
 # By text and by picture: how much each side counts.
 SIDE_WEIGHTS = (0.5, 0.5)
 # How the scores of the two sides become comparable: what stands for the rules in the fingerprint of a plan.
-SIDE_RULES = "deviations-1"
+SIDE_RULES = "distribution-1"
 
 # Distribution-based fusion knows no weights: a list of weight 2 takes part twice.
 DBSF_WEIGHTS = (1.0, 2.0, 3.0)

@@ -1,8 +1,9 @@
 """A search by text and one by picture as one list: the scores of both sides made comparable, weighed and added.
 
-A side's candidates are compared with each other first: a score counts as 0 where it is the mean of the candidates, and
-as 1 where it is three deviations above it. So a picture that is plainly there, or a text that plainly means one title,
-goes far up, and a side that finds everything alike says little. A title that a side does not find gets nothing from it.
+A side's candidates are compared with each other first: a score counts as 0 where it is three deviations below the mean
+of the candidates, as one half at the mean, and as 1 three deviations above it, and beyond for what stands out further.
+So a title that both sides find comes before those that one side likes somewhat better, and a picture that is plainly
+there goes to the top by itself. A title that a side does not find gets nothing from it.
 How this was chosen: docs/decisions/0013-picture-search.md.
 """
 
@@ -22,6 +23,8 @@ from search.steps import Steps, join_steps
 
 _DIGITS = 6
 _DEVIATIONS = 3.0
+# Sums of equal numbers are not always equal themselves.
+_FLAT = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Side:
 
 
 def normalise(scores: Mapping[str, float], *, pinned: Mapping[str, float] | None = None) -> dict[str, float]:
-    """Scores of candidates as deviations above their mean, in units of three, none below 0.
+    """Scores of candidates by their distribution: the mean is one half, six deviations are 1, and nothing is below 0.
 
     `pinned` says how much a title gained because the text names it: that is no measure for the others, so it is taken
     off, and a named title is as good as the best of the side and no less than 1.
@@ -44,12 +47,9 @@ def normalise(scores: Mapping[str, float], *, pinned: Mapping[str, float] | None
     if not plain:
         return {}
     values = np.fromiter(plain.values(), np.float64, len(plain))
-    span = _DEVIATIONS * float(values.std())
-    if span > 0.0:
-        found = {key: max(0.0, (score - float(values.mean())) / span) for key, score in plain.items()}
-    else:
-        # One candidate, or all alike: found, and no more is to be said.
-        found = dict.fromkeys(plain, 1.0)
+    mean, span = float(values.mean()), 2 * _DEVIATIONS * float(values.std())
+    # One candidate, or all alike: found, and no more is to be said.
+    found = {key: max(0.0, 0.5 + (score - mean) / span) if span > _FLAT else 0.5 for key, score in plain.items()}
     best = max(1.0, *found.values())
     return {key: best if key in pinned else share for key, share in found.items()}
 

@@ -22,10 +22,13 @@ _PICTURE = QueryPicture("a" * 64, b"", 1, 1)
 
 
 def test_candidates_are_measured_by_their_own_spread() -> None:
-    """The mean and what is below it count 0, three deviations above it 1, in whatever units the scores are."""
+    """The mean counts one half, three deviations above it 1, nothing below 0, in whatever units the scores are."""
     scores = {"a": 1.0, "b": 1.0, "c": 1.0, "d": 5.0}
     shares = normalise(scores)
-    assert shares["a"] == 0.0 and shares["d"] == pytest.approx(3.0 / (3 * 3**0.5))
+    deviation = 3**0.5
+    assert shares["a"] == pytest.approx(0.5 - 1.0 / (6 * deviation))
+    assert shares["d"] == pytest.approx(0.5 + 3.0 / (6 * deviation))
+    assert normalise({**{str(n): 1.0 for n in range(99)}, "far": -50.0})["far"] == 0.0
     scaled = normalise({key: 100.0 * score - 7.0 for key, score in scores.items()})
     assert scaled == pytest.approx(shares)
 
@@ -34,14 +37,14 @@ def test_an_outlier_says_more_than_the_best_of_many_alike() -> None:
     """A picture that is plainly there goes further up than the first of a side that finds everything alike."""
     plain = normalise({**{str(n): 0.5 + n / 1_000 for n in range(50)}, "copy": 0.99})
     alike = normalise({str(n): 0.5 + n / 1_000 for n in range(51)})
-    assert plain["copy"] > 2.0 and max(alike.values()) < 0.6
+    assert plain["copy"] > 1.5 and max(alike.values()) < 0.8
 
 
-def test_few_or_equal_candidates_count_in_full() -> None:
-    """Nothing is known of their spread: each is simply found."""
+def test_few_or_equal_candidates_are_simply_found() -> None:
+    """Nothing is known of their spread: each counts as the mean does."""
     assert normalise({}) == {}
-    assert normalise({"a": 0.2}) == {"a": 1.0}
-    assert normalise({"a": 0.2, "b": 0.2}) == {"a": 1.0, "b": 1.0}
+    assert normalise({"a": 0.2}) == {"a": 0.5}
+    assert normalise({"a": 0.1 + 0.2, "b": 0.3}) == {"a": 0.5, "b": 0.5}
 
 
 def test_a_named_title_is_the_best_of_its_side() -> None:
