@@ -16,6 +16,7 @@ from core.errors import InvalidInputError
 from core.log import Event, Log
 from core.picture_lists import ListedPicture, parse_listed
 from core.settings import Settings
+from indexing.pictures.jobs import KIND_PICTURES
 from messaging.hints import HintSender
 from messaging.names import QUEUE_NETWORK, TASK_FETCH_DOWNLOADS, TASK_RUN_JOB
 from storage.database.downloads import DownloadRepository, Shard, hash_url
@@ -27,7 +28,6 @@ from storage.database.session import Connection, Database
 from storage.database.titles import TitleRepository
 
 KIND_DOWNLOAD: Final = "download"
-KIND_PICTURES: Final = "pictures"
 # Tasks at once for one job: several workers share it. A short list is not worth dividing.
 _SHARDS = 4
 _SHORT = 1_000
@@ -66,7 +66,7 @@ class DownloadJobs:
         """Store a row for each URL that is wanted, and send hints."""
         if not job.enqueued:
             self.enqueue(job)
-        if not self.finish(job):
+        if not self._end(job.id):
             self._send(job.id)
 
     def finish(self, job: Job) -> bool:
@@ -74,9 +74,7 @@ class DownloadJobs:
         job = self._jobs.get(job.id)
         if job.is_closed or not job.enqueued:
             return job.is_closed
-        self._downloads.settle(job.id)
-        if not self._downloads.list_shards(job.id, of=1):
-            self._close(job)
+        if self._end(job.id):
             return True
         if self._hints.queue_length(QUEUE_NETWORK) == 0:
             self._send(job.id, only_silent=True)
@@ -172,6 +170,14 @@ class DownloadJobs:
         for shard, state in self._downloads.list_shards(job_id, of=parts).items():
             if state.claimable and not (only_silent and state.leased):
                 self._hints.send(TASK_FETCH_DOWNLOADS, job_id=str(job_id), shard=str(shard))
+
+    def _end(self, job_id: uuid.UUID) -> bool:
+        """Close the job if nothing is open in it."""
+        self._downloads.settle(job_id)
+        is_over = not self._downloads.list_shards(job_id, of=1)
+        if is_over:
+            self._close(self._jobs.get(job_id))
+        return is_over
 
     def _close(self, job: Job) -> None:
         progress = self._jobs.get_progress(job)

@@ -238,12 +238,13 @@ class DownloadRepository:
 
 
 _OF_TITLES = """
-    FROM pictures p JOIN titles t ON t.slug = p.slug
+    FROM pictures p JOIN titles t ON t.slug = p.slug LEFT JOIN downloads d ON d.url = p.url
     WHERE NOT p.gone AND p.url IS NOT NULL AND NOT t.excluded
 """
 
+# Not there yet, or there no more (see want_again).
 _MISSING = """
-    AND p.sha256 IS NULL AND NOT EXISTS (SELECT 1 FROM downloads d WHERE d.url = p.url AND d.state = 'dead')
+    AND d.state IS DISTINCT FROM 'dead' AND (p.sha256 IS NULL OR (d.state = 'pending' AND d.sha256 IS NULL))
 """
 
 _REGISTER = text("""

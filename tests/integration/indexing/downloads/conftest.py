@@ -73,6 +73,7 @@ class Downloads:
         options = replace(build_options(settings), breaker_open_s=1.1, breaker_most_open_s=1.5, connect_timeout_s=1.0)
         self.fetcher = Fetcher(options)
         self.attempt_options = replace(AttemptOptions.of(settings), backoff_s=0.05, host_patience_s=patience_s)
+        self.attempts = Downloader(self.fetcher, self.store, self.attempt_options)
         self.service = self.build_service()
 
     def build_service(self, *, lease_s: float = 30.0, **changes: Any) -> DownloadService:
@@ -80,7 +81,7 @@ class Downloads:
         arguments: dict[str, Any] = {
             "downloads": self.repository,
             "outcomes": self.outcomes,
-            "attempts": Downloader(self.fetcher, self.store, self.attempt_options),
+            "attempts": self.attempts,
             "store": self.store,
             "lanes": HostLanes(threads=THREADS, per_host=self.settings.download_per_host),
             "threads": THREADS,
