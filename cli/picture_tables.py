@@ -36,9 +36,12 @@ def build_multimodal_tables(report: MultimodalReport) -> list[Any]:
     weights = new_table(f"{DECIDED_BY} by weight of the picture, all titles", "", [f"{weight:g}" for weight in WEIGHTS])
     for condition in report.conditions:
         weights.add_row(condition.name, *(f"{means[DECIDED_BY]:.3f}" for means in condition.curve.values()))
-    fusions = new_table(f"{DECIDED_BY}, mean of all pairs", "fusion", ("picture's weight", *HALVES))
+    fusions = new_table(
+        f"{DECIDED_BY}, mean of all pairs", "fusion", ("picture's weight", *HALVES, "against the search")
+    )
     for choice in report.choices:
-        fusions.add_row(choice.fusion, f"{choice.weight:g}", f"{choice.chosen_on:.4f}", f"{choice.reported_on:.4f}")
+        figures = (f"{choice.weight:g}", f"{choice.chosen_on:.4f}", f"{choice.reported_on:.4f}")
+        fusions.add_row(choice.fusion, *figures, show_test(choice.test))
     return [*parts, weights, fusions]
 
 

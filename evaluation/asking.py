@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +16,8 @@ from search.questions import Request
 
 # Requests in one call: enough to embed and search together, few enough for a server's ordinary time limit.
 _TOGETHER = 32
+# Requests at once, where each is asked for by itself.
+_AT_ONCE = 6
 # A server that is busy for a moment is no reason to lose the figures of minutes.
 _ATTEMPTS = 5
 # Told how many more requests are answered.
@@ -25,6 +28,13 @@ class Searcher(Protocol):
     """What is evaluated: the service that the API calls."""
 
     def search_batch(self, requests: Sequence[Request]) -> list[SearchAnswer]:
+        """Raises the errors of `core.errors`."""
+
+
+class SingleSearcher(Protocol):
+    """The same service, one request at a time; safe between threads."""
+
+    def search(self, request: Request) -> SearchAnswer:
         """Raises the errors of `core.errors`."""
 
 
@@ -45,6 +55,19 @@ def ask_all(searcher: Searcher, requests: Sequence[Request], *, progress: Progre
         answers += map(_read, ask(group))
         progress(len(group))
     return answers
+
+
+def ask_each(searcher: SingleSearcher, requests: Sequence[Request], *, progress: Progress) -> list[Ranked]:
+    """The answers in the order of the requests, a few asked for at once: what no batch takes, such as pictures."""
+    ask = stamina.retry(on=TransientError, attempts=_ATTEMPTS, timeout=None)(searcher.search)
+
+    def answer(request: Request) -> Ranked:
+        found = _read(ask(request))
+        progress(1)
+        return found
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(answer, requests))
 
 
 def ask_by_method(

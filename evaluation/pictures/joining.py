@@ -13,11 +13,22 @@ from search.sides import Side, add_sides, normalise
 # {slug: what it counts}, from one side's candidates.
 Shares = Mapping[str, float]
 _RRF_K: Final = 60
+_DEVIATIONS: Final = 3.0
 
 
-def share_by_deviations(side: Ranked) -> Shares:
-    """As the search does: deviations above the mean of the candidates, none below 0."""
+def share_as_the_search(side: Ranked) -> Shares:
+    """By the very function of the search, `search.sides.normalise`."""
     return normalise(dict(zip(side.slugs, side.scores, strict=True)))
+
+
+def share_above_worst(side: Ranked) -> Shares:
+    """Deviations above the worst candidate: none is cut to 0 with others, so that all keep their order."""
+    if not side.slugs:
+        return {}
+    scores = np.asarray(side.scores)
+    span = _DEVIATIONS * float(scores.std())
+    shares = (scores - scores.min()) / span if span else np.ones_like(scores)
+    return dict(zip(side.slugs, shares.tolist(), strict=True))
 
 
 def share_by_range(side: Ranked) -> Shares:
@@ -40,9 +51,10 @@ def share_by_score(side: Ranked) -> Shares:
     return dict(zip(side.slugs, side.scores, strict=True))
 
 
-OURS: Final = "deviations"
+OURS: Final = "as the search"
 FUSIONS: Final[Mapping[str, Callable[[Ranked], Shares]]] = {
-    OURS: share_by_deviations,
+    OURS: share_as_the_search,
+    "deviations above the worst": share_above_worst,
     "range": share_by_range,
     "ranks (k 60)": share_by_rank,
     "scores": share_by_score,

@@ -14,8 +14,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.asking import Progress, Ranked, Searcher, ask_by_method
-from evaluation.metrics import Values, score_lists
+from evaluation.asking import Progress, Ranked, SingleSearcher, ask_each
+from evaluation.metrics import Comparison, Values, compare, score_lists
 from evaluation.pictures.joining import FUSIONS, OURS, join_all
 from evaluation.pictures.mixed_queries import PICTURES, MixedQuery
 from evaluation.pictures.sentences import MEMORIES
@@ -39,12 +39,16 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class FusionChoice:
-    """`weight` of the picture is the best of the fusion on one half; the means are over all pairs of noise."""
+    """`weight` of the picture is the best of the fusion on one half; the means are over all pairs of noise.
+
+    `test` is against the search's own fusion at its own best weight, by titles, on the reported half.
+    """
 
     fusion: str
     weight: float
     chosen_on: float
     reported_on: float
+    test: Comparison
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class MultimodalReport:
                     "picture_weight": choice.weight,
                     f"{DECIDED_BY}_chosen_on": round(choice.chosen_on, 4),
                     f"{DECIDED_BY}_reported_on": round(choice.reported_on, 4),
+                    "against_ours_on_reported": choice.test.to_json(),
                 }
                 for choice in self.choices
             },
@@ -90,14 +95,16 @@ class MultimodalReport:
 
 
 def evaluate_multimodal(
-    searcher: Searcher, queries: Sequence[MixedQuery], *, seed: int, progress: Progress
+    searcher: SingleSearcher, queries: Sequence[MixedQuery], *, seed: int, progress: Progress
 ) -> MultimodalReport:
     """Ask by each text, by each picture and by each pair, and try all weights."""
-    answers = ask_by_method(searcher, _build_requests(queries), progress=progress)
+    answers = {
+        method: ask_each(searcher, requests, progress=progress) for method, requests in _build_requests(queries).items()
+    }
     halves = np.array([query.half for query in queries])
     relevant = [query.relevant for query in queries]
     curves = {fusion: {pair: _measure(answers, pair, fusion, relevant) for pair in _list_pairs()} for fusion in FUSIONS}
-    choices = sorted((_choose(fusion, curves[fusion], halves) for fusion in FUSIONS), key=lambda one: -one.reported_on)
+    choices = _choose_all(curves, halves, seed)
     weight = next(choice.weight for choice in choices if choice.fusion == OURS)
     conditions = []
     for pair in _list_pairs():
@@ -149,13 +156,32 @@ def _score(lists: Sequence[Sequence[str]], relevant: Sequence[Mapping[str, int]]
     return score_lists(relevant, lists, METRICS)
 
 
-def _choose(fusion: str, curves: Mapping[Pair, Curve], halves: NDArray[np.int64]) -> FusionChoice:
-    def average(weight: float, half: int) -> float:
-        return float(np.mean([curve[weight][DECIDED_BY][halves == half].mean() for curve in curves.values()]))
+def _choose_all(curves: Mapping[str, Mapping[Pair, Curve]], halves: NDArray[np.int64], seed: int) -> list[FusionChoice]:
+    """One choice a fusion, the best on the reported half first."""
+    weights = {fusion: choose_weight(by_pair, halves == 0) for fusion, by_pair in curves.items()}
+    values = {fusion: _average(curves[fusion], weight) for fusion, weight in weights.items()}
+    ours = values[OURS][halves == 1]
+    choices = [
+        FusionChoice(
+            fusion,
+            weight,
+            float(values[fusion][halves == 0].mean()),
+            float(values[fusion][halves == 1].mean()),
+            compare(values[fusion][halves == 1], ours, seed=seed),
+        )
+        for fusion, weight in weights.items()
+    ]
+    return sorted(choices, key=lambda choice: -choice.reported_on)
 
-    # Of equals the one that is nearest to both sides alike.
-    best = max(WEIGHTS, key=lambda weight: (round(average(weight, 0), 6), -abs(weight - 0.5)))
-    return FusionChoice(fusion, best, average(best, 0), average(best, 1))
+
+def choose_weight(curves: Mapping[Pair, Curve], mask: NDArray[np.bool_]) -> float:
+    """The weight of the picture that is best over all pairs of noise; of equals the nearest to both sides alike."""
+    return max(WEIGHTS, key=lambda weight: (round(float(_average(curves, weight)[mask].mean()), 6), -abs(weight - 0.5)))
+
+
+def _average(curves: Mapping[Pair, Curve], weight: float) -> Values:
+    """By title, over all pairs of noise."""
+    return np.asarray(np.mean([curve[weight][DECIDED_BY] for curve in curves.values()], axis=0), np.float64)
 
 
 def _build_condition(

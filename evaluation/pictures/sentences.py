@@ -1,4 +1,7 @@
-"""Describing sentences: what somebody remembers of a title whose name they have forgotten. Facts only, no names."""
+"""Describing sentences: what somebody remembers of a title whose name they have forgotten. Facts only, no names.
+
+They are few on purpose. One rare word of the synopsis beside them, and the text alone finds nearly every sample title.
+"""
 
 from __future__ import annotations
 
@@ -7,28 +10,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from core.words import STOP_WORDS, split_runs
+from core.words import split_runs
 from evaluation.catalogue import Title
 
-_WORD_CHARS_MIN: Final = 4
 _KINDS: Final[Mapping[str, str]] = {"TV": "series", "MOVIE": "film", "OVA": "video series", "ONA": "web series"}
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """How much is remembered: genres, other labels (themes and tags), words of the story, and whether the decade."""
+    """How much is remembered: genres, and other labels (themes and tags)."""
 
     genres: int
     labels: int
-    words: int
-    decade: bool
 
 
-# By name as reports show them. The noisy one is true of many titles, the clear one points at few.
-MEMORIES: Final[Mapping[str, Memory]] = {
-    "few facts": Memory(genres=1, labels=2, words=1, decade=True),
-    "more facts": Memory(genres=1, labels=2, words=4, decade=True),
-}
+# By name as reports show them: what is true of many titles, and what is true of fewer.
+MEMORIES: Final[Mapping[str, Memory]] = {"two facts": Memory(genres=1, labels=1), "three facts": Memory(1, 2)}
 
 
 def build_sentence(title: Title, memory: Memory, *, seed: str) -> str | None:
@@ -36,25 +33,10 @@ def build_sentence(title: Title, memory: Memory, *, seed: str) -> str | None:
     lots = random.Random(f"{seed}:{title.slug}")
     genres = _draw(sorted(title.document.get("genres", [])), memory.genres, lots)
     labels = _draw(_list_labels(title), memory.labels, lots)
-    words = _draw(list_words(title), memory.words, lots)
-    if not genres or len(labels) + len(words) < memory.labels + memory.words:
+    if len(genres) < memory.genres or len(labels) < memory.labels:
         return None
     kind = _KINDS.get(str(title.document.get("type")), "anime")
-    when = f" from the {title.year // 10 * 10}s" if memory.decade and title.year else ""
-    about = " and ".join([*labels, *words])
-    return f"{' '.join(genres)} {kind}{when} about {about}"
-
-
-def list_words(title: Title) -> list[str]:
-    """Words of its synopsis that say something, without those of its names and those that look like names."""
-    synopsis = str(title.document.get("synopsis") or "")
-    named = {run for name in title.names for run in split_runs(name)}
-    # A word that the synopsis writes with a capital inside a sentence is most often somebody's name.
-    capital = {run for word in synopsis.split() if word[:1].isupper() for run in split_runs(word)}
-    runs = dict.fromkeys(split_runs(synopsis))
-    return [
-        run for run in runs if len(run) >= _WORD_CHARS_MIN and run.isalpha() and run not in named | capital | STOP_WORDS
-    ]
+    return f"{' '.join(genres)} {kind} about {' and '.join(labels)}"
 
 
 def _list_labels(title: Title) -> list[str]:

@@ -33,11 +33,11 @@ def test_multimodal_tables_tell_gain_curve_and_fusions() -> None:
     queries = make_queries(8)
     report = evaluate_multimodal(StubSearch(queries), queries, seed=7, progress=lambda _: None)
     text = show(*build_multimodal_tables(report))
-    assert "few facts + centre crop 70%: 4 queries" in text
+    assert "two facts + centre crop 70%: 4 queries" in text
     assert "+100.0% in ndcg@10 (aim +15%)" in text
     assert "ranks (k 60)" in text
     curve = next(
-        line for line in text.splitlines() if line.startswith(" more facts + centre") and "queries" not in line
+        line for line in text.splitlines() if line.startswith(" three facts + centre") and "queries" not in line
     )
     assert len(curve.split()) >= 11
 
