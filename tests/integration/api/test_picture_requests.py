@@ -44,7 +44,7 @@ def api(index: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiSer
     changes = {
         "media_path": tmp_path_factory.mktemp("media"),
         "download_allowed_networks": ALLOWED,
-        "download_timeout_s": 1.0,
+        "download_timeout_s": 5.0,
         "image_embedding_model": "fake",
     }
     services = build_services(index.settings.model_copy(update=changes))
@@ -314,3 +314,24 @@ def test_a_picture_may_belong_to_a_title(client: FlaskClient, index: Any, databa
     assert PictureRepository(database).get(FreePicture(name="of-adult").id).adult
     assert client.get(f"/api/v1/media/{adult['sha256']}").status_code == 404
     assert client.get(f"/api/v1/media/{adult['sha256']}?include_adult=true").data == data
+
+
+def test_a_request_with_a_picture_counts_as_five(index: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Of twelve requests two with a picture take ten, whether they succeed or not; a limit below five allows none."""
+    changes = {"media_path": tmp_path_factory.mktemp("charged"), "image_embedding_model": "fake"}
+    settings = index.settings.model_copy(update={**changes, "rate_limit_open": "12/minute"})
+    services = build_services(settings)
+    client = create_app(services).test_client()
+    sent = {"json": {**GOOD, "wait": 0}, "environ_base": {"REMOTE_ADDR": "127.0.0.41"}}
+    left = [int(client.post(INDEX, **sent).headers["RateLimit-Remaining"])]
+    bad = {**sent, "json": {"image_id": "x", "image_data": encode(b"no picture")}}
+    left.append(int(client.post(INDEX, **bad).headers["RateLimit-Remaining"]))
+    assert left == [7, 2]
+    refused = client.post(INDEX, **sent)
+    check_problem(refused, 429, "rate-limited", None)
+    assert int(refused.headers["Retry-After"]) > 0
+    services.close()
+    services = build_services(settings.model_copy(update={"rate_limit_open": "4/minute"}))
+    sent["environ_base"] = {"REMOTE_ADDR": "127.0.0.42"}
+    check_problem(create_app(services).test_client().post(INDEX, **sent), 422, "invalid-input", "image_data")
+    services.close()
