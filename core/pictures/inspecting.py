@@ -37,6 +37,11 @@ MEDIA_TYPES: Final = {
 STORED_FORMATS: Final = frozenset(MEDIA_TYPES)
 QUERY_FORMATS: Final = frozenset({"JPEG", "PNG", "WEBP"})
 
+# A progressive JPEG has about ten scans. Each one is a walk over all blocks that its sender pays with a hundred bytes: a
+# file of 1 MB can take minutes to decode.
+_MOST_SCANS: Final = 100
+_START_OF_SCAN: Final = b"\xff\xda"
+
 # EXIF orientations that swap width and height.
 TURNED: Final = frozenset({5, 6, 7, 8})
 
@@ -91,6 +96,8 @@ def open_picture(
 ) -> OpenedPicture:
     """Check everything that can be checked without decoding. Raises PictureRefusedError."""
     name = _find_format(data, max_bytes=max_bytes, formats=formats, field=field)
+    if name == "JPEG":
+        _check_scans(data, field=field)
     if name == "WEBP" and (size := read_webp_size(data)):
         _check_pixels(size, max_pixels=max_pixels, field=field)
     try:
@@ -129,6 +136,13 @@ def _find_format(data: bytes, *, max_bytes: int | None, formats: frozenset[str],
     }
     word, reason = words.get(name, ("unsupported-format", f"is of the format {name}; allowed are {allowed}"))
     raise PictureRefusedError(field, reason, code_word=word)
+
+
+def _check_scans(data: bytes, *, field: str) -> None:
+    # Within a scan 0xff is followed by 0 or by the mark of a restart; a thumbnail in the notes adds one or two.
+    if (scans := data.count(_START_OF_SCAN)) > _MOST_SCANS:
+        reason = f"has {scans} scans, each over all of its pixels, and {_MOST_SCANS} are allowed"
+        raise PictureRefusedError(field, reason, code_word="too-many-pixels")
 
 
 def _check_pixels(size: tuple[int, int], *, max_pixels: int, field: str) -> None:

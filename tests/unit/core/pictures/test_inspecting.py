@@ -144,3 +144,17 @@ def test_any_bytes_are_answered(tail: bytes, head: bytes) -> None:
         decode_picture(head + tail, max_pixels=MANY)
     except PictureRefusedError as refused:
         assert refused.code_word
+
+
+@pytest.mark.parametrize(("repeated", "is_taken"), [(0, True), (50, True), (5_000, False)])
+def test_scans_of_a_jpeg_are_counted(repeated: int, *, is_taken: bool) -> None:
+    """A progressive JPEG with thousands of scans, each a walk over all of its pixels, is refused by its header."""
+    data = save_picture(draw_picture(), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    file = data[:-2] + repeated * data[last:-2] + data[-2:]
+    if is_taken:
+        assert inspect_picture(file, max_pixels=MANY).format == "JPEG"
+        return
+    with pytest.raises(PictureRefusedError, match="scans") as caught:
+        inspect_picture(file, max_pixels=MANY)
+    assert caught.value.code_word == "too-many-pixels"
