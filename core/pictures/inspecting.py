@@ -37,8 +37,8 @@ MEDIA_TYPES: Final = {
 STORED_FORMATS: Final = frozenset(MEDIA_TYPES)
 QUERY_FORMATS: Final = frozenset({"JPEG", "PNG", "WEBP"})
 
-# A progressive JPEG has about ten scans. Each one is a walk over all blocks that its sender pays with a hundred bytes: a
-# file of 1 MB can take minutes to decode.
+# A progressive JPEG has about ten scans. Each one is a walk over all blocks that its sender pays with a hundred bytes:
+# a file of 1 MB can take minutes to decode.
 _MOST_SCANS: Final = 100
 _START_OF_SCAN: Final = b"\xff\xda"
 
