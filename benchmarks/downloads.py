@@ -33,7 +33,7 @@ AIM: Final = 1.5
 CONNECTIONS: Final = 32
 _ROOT = Path(__file__).resolve().parents[1]
 _DRAWN = 256
-_LIMIT_S = 900
+_LIMIT_S = 1_500
 
 
 def run(*, pictures: int, repeats: int) -> dict[str, Any]:
@@ -133,7 +133,7 @@ def run_mixed(count: int) -> dict[str, Any]:
         listed, expected = build_mixed_list(int(address.rpartition(":")[2]), count)
         urls = Path(name, "urls.txt")
         urls.write_text("\n".join(listed))
-        settings = {"DOWNLOAD_TIMEOUT_S": "3", "DOWNLOAD_MAX_ATTEMPTS": "2", "DOWNLOAD_PER_HOST": "8"}
+        settings = {"DOWNLOAD_TIMEOUT_S": "10", "DOWNLOAD_MAX_ATTEMPTS": "2", "DOWNLOAD_PER_HOST": "8"}
         settings["DOWNLOAD_HOST_PATIENCE_S"] = "30"
         found = run_downloader(services.env, urls, folder=Path(name, "run"), **settings)
     outcomes = Counter(found["outcomes"])

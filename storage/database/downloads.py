@@ -42,7 +42,7 @@ class Shard:
     def parse(cls, given: str) -> Shard:
         """'2/4'. Raises InvalidInputError."""
         number, _, of = given.partition("/")
-        if not (number.isdecimal() and of.isdecimal()):
+        if not (given.isascii() and number.isdecimal() and of.isdecimal()):
             raise InvalidInputError("shard", "must be K/N, such as 2/4")
         return cls(int(number), int(of))
 
