@@ -166,7 +166,9 @@ class Settings(BaseSettings):
     picture_max_bytes: int = Field(10_000_000, ge=1_000, description="Largest picture, as a file.")
     picture_max_pixels: int = Field(50_000_000, ge=10_000, description="Largest picture, in pixels.")
     picture_batch: int = Field(64, ge=1, le=4_096, description="Pictures in one encoder batch.")
-    picture_threads: int = Field(0, ge=0, description="Threads that decode pictures before the encoder; 0: all cores.")
+    picture_threads: int = Field(
+        0, ge=0, description="Threads that decode pictures; 0: all cores beside a GPU, else half of them."
+    )
     pictures_auto: bool = Field(
         False, description="Fetch and index the pictures of new titles without being told (from other people's hosts)."
     )

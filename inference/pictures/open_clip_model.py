@@ -29,11 +29,10 @@ from inference.hardware import (
 )
 from inference.pictures.base import DECODING_VERSION, PendingRows, Prepared, refuse_no_pictures
 from inference.pictures.open_clip_files import HUB, ClipSource, find_clip, hash_preprocessing, refuse
+from inference.pictures.shaping import Shape, build_shape
 from inference.pictures.torch_towers import Normalisation, Towers
 
 _TEXT_BATCH: Final = 64
-# A strip one pixel wide would be made 224 pixels wide and as many times longer: beyond this only its middle counts.
-_LONGEST_SHAPE: Final = 16
 _PROBES: Final[dict[Purpose, int]] = {"query": 1, "bulk": 8}
 
 
@@ -47,7 +46,7 @@ class OpenClipEncoder:
         *,
         recipe: EmbeddingRecipe,
         towers: Towers,
-        shape: Callable[[Image.Image], Image.Image],
+        shape: Shape,
         tokenize: Callable[[list[str]], torch.Tensor],
         input_side: int,
         device: str,
@@ -63,7 +62,7 @@ class OpenClipEncoder:
 
     def preprocess(self, image: Image.Image) -> Prepared:
         """uint8 of shape (height, width, 3), scaled and cropped as the model wants it."""
-        return np.asarray(self._shape(_shorten(image)))
+        return np.asarray(self._shape(image))
 
     def submit_prepared(self, batch: Sequence[Prepared]) -> PendingRows:
         """On a GPU the batch is sent and computed while the caller goes on."""
@@ -141,7 +140,7 @@ def build_encoder(
     """The quickest encoder for this model on this device. `encoder`: the name in the recipe."""
     *shaping, _, normalise = loaded.transform.transforms
     normalisation = Normalisation(tuple(map(float, normalise.mean)), tuple(map(float, normalise.std)))
-    shape = open_clip.transform.Compose(shaping)
+    shape = build_shape(shaping)
     size = np.asarray(shape(Image.new("RGB", (256, 256)))).shape
     candidates = list_precisions(settings.model_precision, device=device)
     probe = _build_probe(size, _PROBES[purpose])
@@ -180,12 +179,3 @@ def _build_probe(size: tuple[int, ...], count: int) -> list[Prepared]:
     """Pictures of coarse noise, always the same."""
     noise = np.random.default_rng(7).integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
     return [np.asarray(Image.fromarray(cells).resize((size[1], size[0]))) for cells in noise]
-
-
-def _shorten(image: Image.Image) -> Image.Image:
-    width, height = image.size
-    longest = _LONGEST_SHAPE * min(width, height)
-    if max(width, height) <= longest:
-        return image
-    left, top = max(0, (width - longest) // 2), max(0, (height - longest) // 2)
-    return image.crop((left, top, left + min(width, longest), top + min(height, longest)))

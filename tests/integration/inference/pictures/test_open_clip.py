@@ -43,7 +43,10 @@ def test_rows_are_those_of_the_library(kind: str, request: pytest.FixtureRequest
         pictures = model.eval().encode_image(torch.stack([transform(picture) for picture in PICTURES]), normalize=True)
         texts = model.encode_text(tokenizer(TEXTS), normalize=True)
     encoder = load(folder)
-    np.testing.assert_allclose(encoder.encode_pictures(PICTURES), pictures.numpy(), atol=1e-5)
+    rows = encoder.encode_pictures(PICTURES)
+    # Where scaling and cropping are one step, a byte in some hundreds of pixels is rounded the other way.
+    np.testing.assert_allclose(rows, pictures.numpy(), atol=1e-3 if kind == "tiny_clip" else 1e-5)
+    assert (rows * pictures.numpy()).sum(axis=1).min() > 0.99999
     np.testing.assert_allclose(encoder.encode_texts(TEXTS), texts.numpy(), atol=1e-5)
 
 
