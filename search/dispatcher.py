@@ -98,15 +98,26 @@ class Dispatcher(Generic[K, V]):
         A group larger than half the queue gets in when half of it is free: it would never fit otherwise. Raises as
         `get`; of several errors, that of the first key that has one.
         """
+        return self.begin(keys, timeout_s=timeout_s)()
+
+    def begin(self, keys: Sequence[K], *, timeout_s: float) -> Callable[[], list[V]]:
+        """As `get_many`, in two steps: the keys are queued now, and what is returned waits for their values.
+
+        So a thread can ask two dispatchers at once. Raises OverloadedError.
+        """
         deadline = time.monotonic() + timeout_s
         entries = self._enqueue(keys, deadline)
-        for entry in entries:
-            if not entry.done.wait(deadline - time.monotonic()):
-                raise DeadlineExceededError(f"{self._name}: no answer within {timeout_s:.1f} s")
-            if entry.error is not None:
-                # Several threads raise the same error: none shall show the stack of another.
-                raise entry.error.with_traceback(None)
-        return [entry.value for entry in entries]  # type: ignore[misc]
+
+        def wait() -> list[V]:
+            for entry in entries:
+                if not entry.done.wait(deadline - time.monotonic()):
+                    raise DeadlineExceededError(f"{self._name}: no answer within {timeout_s:.1f} s")
+                if entry.error is not None:
+                    # Several threads raise the same error: none shall show the stack of another.
+                    raise entry.error.with_traceback(None)
+            return [entry.value for entry in entries]  # type: ignore[misc]
+
+        return wait
 
     @property
     def is_idle(self) -> bool:

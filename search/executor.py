@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -37,11 +37,15 @@ _NO_PICTURE_VECTORS = (
 )
 
 
+# Completes a side with what a plan's picture is compared with, and says whether all of that was known already.
+Finish = Callable[[QuerySide], tuple[QuerySide, bool]]
+
+
 class PictureLookup(Protocol):
     """Makes the query side of the pictures of a plan."""
 
-    def complete(self, question: Question, live: LiveIndex, side: QuerySide) -> tuple[QuerySide, bool]:
-        """The side with what the plan's pictures are compared with, and whether all of that was known already."""
+    def begin(self, question: Question, live: LiveIndex) -> Finish:
+        """Have the vector of a plan's picture made; what is returned waits for it."""
 
     def get_content(self, plan: SearchPlan) -> Content | None:
         """The pictures collection if the plan looks into it, None if it does not."""
@@ -86,13 +90,18 @@ class Executor:
 
         Raises NoPictureEncoderError if the index has no such vectors as the plan compares.
         """
-        check_pictures(question.plan, live)
-        side = QuerySide(choose_text_vectors(question.plan, query))
-        if question.plan.by_picture is None:
-            return side, True
+        return self.begin(question, live)(query)
+
+    def begin(self, question: Question, live: LiveIndex) -> Callable[[EncodedQuery | None], tuple[QuerySide, bool]]:
+        """As `complete`, in two steps: a picture is encoded while the caller sees to the text."""
+        plan = question.plan
+        check_pictures(plan, live)
+        if plan.by_picture is None:
+            return lambda query: (QuerySide(choose_text_vectors(plan, query)), True)
         if self._pictures is None:
             raise NoPictureEncoderError("this process was put together for searches by text alone")
-        return self._pictures.complete(question, live, side)
+        finish = self._pictures.begin(question, live)
+        return lambda query: finish(QuerySide(choose_text_vectors(plan, query)))
 
     def build_key(self, question: Question, live: LiveIndex) -> AnswerKey:
         """What the answer to a question depends on."""

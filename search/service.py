@@ -187,10 +187,12 @@ class SearchService:
         def make(beside: bytes | None) -> Made:
             known = read_query(beside, live)
             plan, begun = question.plan, time.perf_counter()
+            # A picture is encoded while the text is.
+            finish = self._executor.begin(question, live)
             query = known
             if query is None and plan.text is not None:
                 query = self._executor.embed([plan.text], live)[plan.text]
-            side, is_picture_known = self._executor.complete(question, live, query)
+            side, is_picture_known = finish(query)
             is_known = known is not None or (plan.text is None and plan.by_picture is not None)
             made_from.append("vector" if is_known and is_picture_known else "none")
             took_ms["embed"] = get_ms_since(begun)

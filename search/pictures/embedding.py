@@ -6,7 +6,7 @@ They depend on the picture encoder's recipe and on what the caller sent, byte by
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -82,10 +82,17 @@ class PictureEmbedding:
         Raises RecipeMismatchError if the worker makes vectors by another recipe than this one, NoTextTowerError and
         NoPictureEncoderError, OverloadedError, DeadlineExceededError, DependencyUnavailableError.
         """
+        return self.begin(item, recipe=recipe)()
+
+    def begin(self, item: PictureQueryItem, *, recipe: str) -> Callable[[], tuple[NDArray[np.float32], bool]]:
+        """As `embed`, in two steps: what is returned waits for the vector. Raises OverloadedError."""
         key = build_picture_key(item, recipe=recipe)
         if (known := self._recall(key)) is not None:
-            return known, True
-        outcome = self._dispatcher.get(item, timeout_s=self._deadline_s)
+            return lambda: (known, True)
+        wait = self._dispatcher.begin([item], timeout_s=self._deadline_s)
+        return lambda: (self._accept(key, wait()[0], recipe=recipe), False)
+
+    def _accept(self, key: str, outcome: PictureOutcome, *, recipe: str) -> NDArray[np.float32]:
         if isinstance(outcome.vector, PermanentError):
             # Several threads may wait for one item: none shall show the stack of another.
             raise outcome.vector.with_traceback(None)
@@ -95,7 +102,7 @@ class PictureEmbedding:
                 f"{recipe}: run the worker with the model of the index, or index the pictures again"
             )
         self._remember(key, outcome.vector)
-        return outcome.vector, False
+        return outcome.vector
 
     @property
     def is_idle(self) -> bool:

@@ -50,7 +50,7 @@ class PictureExecutor:
         if query.slug is not None:
             vector = self._lookup.load_title_vector(query.slug, recipe=recipe)
             return QuerySide({} if vector is None else {PICTURE_VECTOR: vector}), True
-        vector, is_known = self._lookup.find_vector(query, question.picture, recipe=recipe)
+        vector, is_known = self._lookup.begin_vector(query, question.picture, recipe=recipe)()
         return QuerySide({PICTURE_VECTOR: vector}), is_known
 
     def build_key(self, question: Question, live: LivePictures) -> AnswerKey:

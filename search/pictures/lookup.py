@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from core.vectors import CHARACTER_IMAGE_VECTOR
 from messaging.picture_call import PictureQueryItem
 from search.backend import SearchBackend
 from search.encoding import RecipeMismatchError
+from search.executor import Finish
 from search.filters import ADULT
 from search.grouping import BestPicture, GroupedHits
 from search.live import LiveIndex
@@ -50,31 +51,34 @@ class PictureLookupService:
             return self._pictures.get()
         return self._find_live() if by_picture.is_grouped else None
 
-    def complete(self, question: Question, live: LiveIndex, side: QuerySide) -> tuple[QuerySide, bool]:
-        """The side with the picture's vector for each planned one, and whether that was known already.
+    def begin(self, question: Question, live: LiveIndex) -> Finish:
+        """What completes a side with the picture's vector for each planned one; that is being made meanwhile.
 
-        Raises what PictureEmbedding.embed and `load_vector` raise.
+        Raises, at once or when it is called, what PictureEmbedding.embed and `load_vector` raise.
         """
-        plan = question.plan.by_picture
-        if plan is None or plan.picture is None:
-            return side, True
-        recipe = live.recipes.image
-        if recipe is None:
+        plan, recipe = question.plan.by_picture, live.recipes.image
+        if plan is None or plan.picture is None or recipe is None:
             raise NoPictureEncoderError("the titles have no picture vectors")
-        vector, is_known = self.find_vector(plan.picture, question.picture, recipe=recipe.fingerprint)
-        vectors = {**side.vectors, **{one.name: vector for one in plan.vectors}}
-        hits = self._group(plan, vector, recipe.fingerprint) if plan.is_grouped else None
-        return QuerySide(vectors, hits), is_known
+        fingerprint = recipe.fingerprint
+        find = self.begin_vector(plan.picture, question.picture, recipe=fingerprint)
 
-    def find_vector(
+        def finish(side: QuerySide) -> tuple[QuerySide, bool]:
+            vector, is_known = find()
+            vectors = {**side.vectors, **{one.name: vector for one in plan.vectors}}
+            hits = self._group(plan, vector, fingerprint) if plan.is_grouped else None
+            return QuerySide(vectors, hits), is_known
+
+        return finish
+
+    def begin_vector(
         self, query: PictureQuery, item: PictureQueryItem | None, *, recipe: str
-    ) -> tuple[NDArray[np.float32], bool]:
-        """The unit vector of what a plan compares with, and whether it was known already."""
-        if query.picture_id is not None:
-            return self.load_vector(query.picture_id, recipe=recipe), True
+    ) -> Callable[[], tuple[NDArray[np.float32], bool]]:
+        """What waits for the unit vector that a plan compares with, and says whether it was known already."""
+        if (picture_id := query.picture_id) is not None:
+            return lambda: (self.load_vector(picture_id, recipe=recipe), True)
         if item is None:
             raise ValueError("a plan with a picture came without it")
-        return self._embedding.embed(item, recipe=recipe)
+        return self._embedding.begin(item, recipe=recipe)
 
     def load_vector(self, picture_id: str, *, recipe: str) -> NDArray[np.float32]:
         """The stored vector of a picture. Raises PictureNotIndexedError, RecipeMismatchError."""

@@ -167,3 +167,21 @@ def test_a_batch_and_the_queue_are_bounded_by_weight() -> None:
 def test_weights_of_items_are_their_bytes() -> None:
     """What a batch of pictures weighs is what it takes on the wire."""
     assert get_size(QueryPicture("a" * 64, b"12345", 1, 1)) == 5
+
+
+def test_a_picture_is_encoded_while_its_caller_does_something_else() -> None:
+    """`begin` returns at once and the worker is asked; waiting for it later gives the vector."""
+    encoder, asked = Encoder(), threading.Event()
+
+    def call(items: list[PictureQueryItem], timeout_s: float) -> list[PictureOutcome]:
+        asked.set()
+        return encode_each_picture(encoder, items, timeout_s)
+
+    dispatcher: Dispatcher[PictureQueryItem, PictureOutcome] = Dispatcher(call, batch_max=8, queue_max=8, name="test")
+    store = cast(Any, Store())
+    embedding = PictureEmbedding(Settings(_env_file=None), dispatcher=dispatcher, cache=store, writer=store)
+    wait = embedding.begin(picture(7), recipe="recipe")
+    assert asked.wait(10)
+    vector, is_known = wait()
+    embedding.close()
+    assert vector.tolist() == [7.0] * 4 and not is_known
