@@ -179,3 +179,15 @@ def test_numbers_that_can_be_kept_are_kept() -> None:
     """The largest whole number of a double, fractions and truth values pass as they are."""
     statistics = {"a": 2**53, "b": -0.5, "c": [True, 1e15], "d": 1e-7}
     assert AnimeDocument.model_validate({"title": "X", "statistics": statistics}).statistics == statistics
+
+
+def test_a_title_is_recognised_by_its_ids_or_else_by_its_facts() -> None:
+    """Ids of providers in their order; without any, a key of title, form and year that equal documents share."""
+    with_ids = AnimeDocument.model_validate({"title": "Monster", "external_ids": {"mal": 19, "anilist": "30"}})
+    assert with_ids.identity_keys == [("anilist", "30"), ("mal", "19")]
+    plain = AnimeDocument.model_validate({"title": "Monster", "type": "TV", "year": 2004})
+    ((provider, key),) = plain.identity_keys
+    assert (provider, len(key)) == ("local", 20)
+    same = AnimeDocument.model_validate({"title": "Monster", "type": "TV", "year": 2004, "genres": ["drama"]})
+    other = AnimeDocument.model_validate({"title": "Monster", "type": "TV", "year": 2005})
+    assert same.identity_keys == plain.identity_keys != other.identity_keys
