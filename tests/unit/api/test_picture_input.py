@@ -220,16 +220,39 @@ def test_one_picture_and_not_two() -> None:
 
 
 def test_a_small_picture_travels_as_it_is() -> None:
-    """Nothing is gained by another compression."""
+    """Nothing is gained by another compression, nor by making a JPEG smaller that can be decoded smaller."""
     for data in (SMALL, save(draw(1), "PNG"), save(draw(1), "WEBP")):
         picture = build_reader().read_query(WAYS["upload"](data))
         assert (picture.data, picture.width, picture.height) == (data, 120, 120)
+    photo = save(draw(1, width=1_920, height=1_280), "JPEG")
+    picture = build_reader().read_query(WAYS["upload"](photo))
+    assert (picture.data, picture.width, picture.height) == (photo, 1_920, 1_280)
 
 
-@pytest.mark.parametrize("size", [(2_000, 1_400), (1_400, 2_000), (900, 641), (6_000, 500), (12_000, 700)])
-def test_a_large_picture_is_made_smaller_before_it_travels(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("size", [(300, 200), (1_200, 900)])
+def test_what_travels_as_it_is_was_read_to_its_end(form: str, size: tuple[int, int]) -> None:
+    """A picture that lacks its last tenth is refused, also where few of its pixels are made."""
+    data = save(draw(4, width=size[0], height=size[1]), form)
+    with pytest.raises(PictureRefusedError) as caught:
+        build_reader().read_query(WAYS["upload"](data[: len(data) * 9 // 10]))
+    assert caught.value.code_word == "truncated"
+
+
+@pytest.mark.parametrize(
+    ("size", "form"),
+    [
+        ((2_000, 1_400), "JPEG"),
+        ((1_400, 2_000), "JPEG"),
+        ((900, 641), "PNG"),
+        ((6_000, 500), "JPEG"),
+        ((12_000, 700), "JPEG"),
+        ((1_000, 900), "WEBP"),
+    ],
+)
+def test_a_large_picture_is_made_smaller_before_it_travels(size: tuple[int, int], form: str) -> None:
     """Its shorter side is what encoders look at, proportions and looks stay, its name is that of the original."""
-    data = save(draw(2, width=size[0], height=size[1]), "JPEG", quality=90)
+    data = save(draw(2, width=size[0], height=size[1]), form, quality=90)
     picture = build_reader().read_query(WAYS["upload"](data))
     with Image.open(io.BytesIO(picture.data)) as image:
         assert image.format == "JPEG"
