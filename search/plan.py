@@ -7,7 +7,7 @@ sort rearranges them, a page is cut out.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from importlib.metadata import version
@@ -160,8 +160,10 @@ class SearchPlan:
 
     @property
     def by_picture(self) -> SearchPlan | None:
-        """The plan, or the part of it, that compares with `picture`."""
-        return self if self.picture is not None else self.beside.plan if self.beside else None
+        """The plan, or the part of it, that compares with `picture`: as deep as the whole, whatever page that shows."""
+        if self.beside is None:
+            return None if self.picture is None else self
+        return replace(self.beside.plan, limit=self.limit, offset=self.offset, diversity=self.diversity)
 
     @property
     def all_vectors(self) -> tuple[PlannedVector, ...]:

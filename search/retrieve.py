@@ -126,11 +126,11 @@ class Retriever:
         vectors = query.vectors
         if plan.references:
             vectors = yield from load_reference_vectors(plan)
-        if plan.beside is None:
+        if plan.beside is None or plan.by_picture is None:
             return self._build_side(plan, vectors, query.hits)
         # A least similarity is judged over both sides: a title may fail it by its words and pass it by its pictures.
         text = self._build_side(replace(plan, min_score=None), vectors, query.hits)
-        picture = self._build_side(plan.beside.plan, vectors, query.hits)
+        picture = self._build_side(plan.by_picture, vectors, query.hits)
         return TwoSides(plan, plan.beside, text=text, picture=picture)
 
     def _build_side(self, plan: SearchPlan, vectors: QueryVectors, hits: GroupedHits | None) -> Source:

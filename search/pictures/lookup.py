@@ -56,7 +56,9 @@ class PictureLookupService:
 
         Raises, at once or when it is called, what PictureEmbedding.embed and `load_vector` raise.
         """
-        plan, recipe = question.plan.by_picture, live.recipes.image
+        # The pages of a cursor are cut from one list, so what it is made of is as deep for each of them.
+        plan = (question.plan if question.cursor is None else question.whole).by_picture
+        recipe = live.recipes.image
         if plan is None or plan.picture is None or recipe is None:
             raise NoPictureEncoderError("the titles have no picture vectors")
         fingerprint = recipe.fingerprint

@@ -81,8 +81,8 @@ def build_multimodal_plan(
         settings,
         PictureQuery(sha256=request.picture.sha256),
     )
-    # Both sides look at the same titles, at those that the words of the text leave too, and equally deep.
-    same = replace(beside, filter=plan.filter, diversity=0.0, sort=None, explain=False, fields=None)
+    # Both sides look at the same titles: also at no others than the words of the text leave.
+    same = replace(beside, filter=plan.filter, sort=None, explain=False, fields=None)
     whole = text_weight + image_weight
     return replace(
         plan,

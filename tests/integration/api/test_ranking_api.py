@@ -52,7 +52,7 @@ def ids(answer: dict[str, Any]) -> list[str]:
     return [result["id"] for result in answer["results"]]
 
 
-@pytest.mark.parametrize("fusion", ["rrf", "dbsf", "linear"])
+@pytest.mark.parametrize("fusion", ["rrf", "dbsf", "linear", "max"])
 @pytest.mark.parametrize("boost", [0.0, 1.5])
 @pytest.mark.parametrize(
     "vectors",

@@ -14,8 +14,8 @@ from search.pictures.questions import build_pictures_plan
 from search.pictures.request import MultimodalRequest, PictureRequest
 from search.plan import Fusion, PictureQuery, SearchPlan
 from search.planning import build_search_plan
-from search.questions import choose_item, name_request
-from search.ranking import PICTURE_WEIGHTS, SIDE_WEIGHTS
+from search.questions import Question, choose_item, name_request
+from search.ranking import CANDIDATE_DEPTHS, PICTURE_WEIGHTS, SIDE_WEIGHTS
 from search.request import SearchRequest
 
 SETTINGS = Settings(_env_file=None, title_pictures="mean")
@@ -91,8 +91,18 @@ def test_both_sides_look_at_the_same_titles_equally_deep() -> None:
     assert side is not None
     assert side.plan.filter == made.filter and side.plan.candidates == made.candidates
     assert (side.plan.min_score, side.plan.sort, side.plan.explain) == (None, None, False)
-    assert made.min_score == 0.3 and made.by_picture is side.plan
+    assert made.min_score == 0.3 and made.by_picture == side.plan
     assert {vector.name for vector in made.all_vectors} >= {"title_vector", "image_vector"}
+
+
+def test_the_whole_list_of_a_cursor_is_as_deep_on_both_sides() -> None:
+    """Whatever its page shows, the candidates of the picture are as many as those of the text."""
+    request = MultimodalRequest(query="robots", picture=ONE, limit=5, cursor="*")
+    question = Question(build_multimodal_plan(request, SETTINGS), {}, "*", "name", ONE)
+    whole = question.whole
+    assert whole.by_picture is not None and whole.by_picture.candidates == whole.candidates == CANDIDATE_DEPTHS[-1]
+    diverse = both(diversity=0.5, limit=100)
+    assert diverse.by_picture is not None and diverse.by_picture.candidates == diverse.candidates > 128
 
 
 @pytest.mark.parametrize(
