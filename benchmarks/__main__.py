@@ -3,6 +3,7 @@
 (a) the pipeline against the bare encoder       (b) the dispatcher against a Celery task for each query
 (c) cached searches against hello-world         (d) whole searches against infinity-emb's embeddings
 (e) mixed traffic at 100 connections            (f) what explanations, fusions and filters cost
+(g) pictures from other hosts into the store, against img2dataset
 (h) stored pictures to vectors, against the bare encoder
 (i) searches by picture, and by text and picture
 """
@@ -25,7 +26,7 @@ from core.log import configure_logging
 from core.settings import load_settings
 
 _ROOT = Path(__file__).resolve().parents[1]
-_PARTS = "abcdefhi"
+_PARTS = "abcdefghi"
 _SAMPLE = _ROOT / "data" / "sample-catalogue.jsonl"
 _SHARED = Path("catalogue") / "anime-2k.jsonl.zst"
 
@@ -42,6 +43,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         results["a"] = measure_pipeline(options)
     if options.only & set("bcdef"):
         results.update(measure_searches(options, console))
+    if "g" in options.only:
+        console.print("(g) downloader and img2dataset ...")
+        results["g"] = measure_downloads(options)
     if "h" in options.only:
         console.print("(h) pictures to vectors ...")
         results["h"] = measure_picture_encoding(options)
@@ -81,6 +85,13 @@ def measure_pipeline(options: argparse.Namespace) -> dict[str, Any]:
     from benchmarks import pipeline
 
     return pipeline.run(catalogue=options.catalogue, titles=options.titles)
+
+
+def measure_downloads(options: argparse.Namespace) -> dict[str, Any]:
+    """(g)."""
+    from benchmarks import downloads
+
+    return downloads.run(pictures=3_000, repeats=options.repeats)
 
 
 def measure_picture_encoding(options: argparse.Namespace) -> dict[str, Any]:

@@ -55,6 +55,14 @@ def build_rows(results: Mapping[str, Any]) -> Iterator[Row]:
     if (f := results.get("f")) is not None:
         for name, run in f["variants"].items():
             yield f"(f) CPU of {name}, of the default", _describe(run), _describe(f["default"]), run["cost"], None
+    if (g := results.get("g")) is not None:
+        ours, theirs, small = (
+            f"{side['per_s']:.0f}/s, {side['cpu_ms']:.1f} CPU-ms"
+            for side in (g["ours"], g["img2dataset"], g["img2dataset_with_small_copies"])
+        )
+        yield f"(g) downloads, img2dataset: {g['connections']} connections", ours, theirs, g["ratio"], g["aim"]
+        ratio = round(g["ours"]["per_s"] / g["img2dataset_with_small_copies"]["per_s"], 2)
+        yield "(g) downloads, img2dataset as it is used (copies of 256 pixels)", ours, small, ratio, None
     if (h := results.get("h")) is not None:
         for name, run in h["encoders"].items():
             ours, bare = (

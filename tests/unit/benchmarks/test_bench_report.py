@@ -97,7 +97,7 @@ def test_results_name_no_folder_of_the_machine(tmp_path: Path) -> None:
     assert str(Path.cwd()) not in text
 
 
-@pytest.mark.parametrize("arguments", [["--only", "g"], ["--seconds", "0"], ["--catalogue", "missing.jsonl"]])
+@pytest.mark.parametrize("arguments", [["--only", "z"], ["--seconds", "0"], ["--catalogue", "missing.jsonl"]])
 def test_wrong_options_end_with_status_2(arguments: list[str]) -> None:
     """Nothing is started for a command line that cannot be meant."""
     with pytest.raises(SystemExit) as caught:
