@@ -1,5 +1,7 @@
 """From one collection to another of the same recipes: vectors are copied, payloads are made anew from Postgres.
 
+Where only the picture encoders differ, image vectors are left out.
+
 A title that changes while it is copied is left out, and one whose ledger row is older than its document is copied with
 the vectors that still hold: the job that follows compares every title with the new collection's ledger.
 """
@@ -16,7 +18,7 @@ from qdrant_client import models
 from core.errors import ConflictError
 from core.identity import point_id
 from core.settings import Settings
-from core.vectors import BY_NAME
+from core.vectors import BY_NAME, PICTURE_VECTORS
 from indexing.layout import get_image_dimension
 from indexing.payload import build_payload
 from storage.database.copying import LedgerCopyRepository, LedgerRow
@@ -66,7 +68,8 @@ class GenerationCopier:
 
     def copy(self, job_id: uuid.UUID, source: Generation, target: Generation, *, lock: HeldLock) -> int:
         """Copy all titles that the target lacks; returns how many. Raises JobEndedError if the job is closed."""
-        pair = _Pair(source.collection, target.collection, self._get_names(target), source.layout == target.layout)
+        is_whole = source.layout == target.layout and source.recipes.image == target.recipes.image
+        pair = _Pair(source.collection, target.collection, self._get_names(source, target), is_whole)
         after, copied = "", 0
         while rows := self._copies.list_copyable(pair.source, pair.target, after=after, limit=_PAGE_TITLES):
             lock.check()
@@ -76,13 +79,15 @@ class GenerationCopier:
             after = rows[-1].slug
         return copied
 
-    def _get_names(self, target: Generation) -> frozenset[str]:
+    def _get_names(self, source: Generation, target: Generation) -> frozenset[str]:
         dense = build_vectors_config(
             self._settings,
             text_dimension=target.recipes.text.dimension,
             image_dimension=get_image_dimension(target.recipes),
         )
-        return frozenset({*dense, *build_sparse_config(self._settings, lexical_needs_idf=False)})
+        names = frozenset({*dense, *build_sparse_config(self._settings, lexical_needs_idf=False)})
+        # Vectors of two picture encoders must never meet.
+        return names if source.recipes.image == target.recipes.image else names - {*PICTURE_VECTORS}
 
     def _copy_page(self, pair: _Pair, rows: Sequence[LedgerRow]) -> int:
         ids = {point_id(row.slug): row.slug for row in rows}

@@ -70,6 +70,7 @@ class JobService:
         hints: HintSender,
         kinds: Mapping[str, JobKind] | None = None,
         has_pictures: Callable[[RecipeSet], bool] = lambda _: True,
+        seed: Callable[[Job, Generation], None] = lambda *_: None,
         tidy: Callable[[], object] = lambda: None,
     ) -> None:
         self._settings = settings
@@ -83,6 +84,7 @@ class JobService:
         self._hints = hints
         self._kinds = dict(kinds or {})
         self._has_pictures = has_pictures
+        self._seed = seed
         self._tidy = tidy
         self._chunks = ChunkSender(settings, stages, hints)
 
@@ -127,6 +129,7 @@ class JobService:
         """Store a row for each stale title and send hints; returns how many titles."""
         job = self._jobs.get(job_id)
         target = self._generations.get_target(job.collection)
+        self._seed(job, target)
         count = self._stages.enqueue_stale(
             job_id,
             target.collection,

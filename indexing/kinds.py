@@ -15,6 +15,7 @@ from indexing.jobs import JobKind
 from indexing.pictures.building import build_picture_jobs
 from indexing.pictures.jobs import KIND_PICTURES
 from indexing.reindexing import KIND_REINDEX, ReindexService
+from indexing.seeding import GenerationSeeder
 from indexing.snapshots import KIND_RESTORE, KIND_SNAPSHOT, RestoreService, SnapshotService
 from messaging.hints import HintSender
 from messaging.query_call import QueryWorkerClient
@@ -50,6 +51,27 @@ def build_job_kinds(
     }
 
 
+def build_seeder(settings: Settings, *, database: Database, store: VectorStore) -> GenerationSeeder:
+    """Begins generations with what they have in common with the live one."""
+    repository, jobs = GenerationRepository(database), JobRepository(database)
+    return GenerationSeeder(
+        generations=GenerationService(repository, store, alias=settings.qdrant_collection_name),
+        copier=_build_copier(settings, database, store),
+        jobs=jobs,
+        locks=LockService(database),
+    )
+
+
+def _build_copier(settings: Settings, database: Database, store: VectorStore) -> GenerationCopier:
+    return GenerationCopier(
+        settings,
+        copies=LedgerCopyRepository(database),
+        titles=TitleRepository(database),
+        jobs=JobRepository(database),
+        store=store,
+    )
+
+
 def _build_reindexing(
     settings: Settings, database: Database, store: VectorStore, *, switch: GenerationSwitch, chunks: ChunkSender
 ) -> ReindexService:
@@ -60,7 +82,7 @@ def _build_reindexing(
         repository=repository,
         generations=GenerationService(repository, store, alias=settings.qdrant_collection_name),
         switch=switch,
-        copier=GenerationCopier(settings, copies=copies, titles=TitleRepository(database), jobs=jobs, store=store),
+        copier=_build_copier(settings, database, store),
         gate=Gate(settings, copies=copies, ledger=ledger, store=store, gold=_build_gold(settings, database, store)),
         jobs=jobs,
         stages=StageRepository(database),

@@ -17,7 +17,7 @@ from indexing.downloads.service import DownloadService
 from indexing.generations import GenerationService
 from indexing.importing import Importer
 from indexing.jobs import JobService
-from indexing.kinds import build_job_kinds
+from indexing.kinds import build_job_kinds, build_seeder
 from indexing.passages import TEMPLATE_VERSION
 from indexing.pictures.building import (
     build_picture_follower,
@@ -77,6 +77,7 @@ class WorkerServices:
                 self._settings, database=self._database, store=self._store, hints=self.hints, switch=self._switch
             ),
             has_pictures=build_picture_generations(self._settings, self._database, self._store).is_ready_for,
+            seed=build_seeder(self._settings, database=self._database, store=self._store).seed,
             tidy=self._tidy,
         )
 

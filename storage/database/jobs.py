@@ -131,6 +131,12 @@ class JobRepository:
             count, finished_at, writing = connection.execute(query).one()
         return f"{count} {finished_at}", writing
 
+    def is_any_enqueued(self, collection: str) -> bool:
+        """True if workers may have written, or be writing, to this collection for some job."""
+        query = select(jobs.c.id).where(jobs.c.collection == collection, jobs.c.enqueued).limit(1)
+        with self._database.begin() as connection:
+            return connection.execute(query).first() is not None
+
     def find_following(self, job_id: uuid.UUID) -> Job | None:
         """The job that was stored at the end of this one, None if none was needed."""
         query = select(jobs).where(jobs.c.params["follows"].astext == str(job_id)).limit(1)

@@ -17,7 +17,7 @@ from indexing.embedding import ChunkReport, EmbeddingService, Models
 from indexing.generations import GenerationService
 from indexing.importing import Importer, ImportSummary
 from indexing.jobs import KIND_INDEX, JobService
-from indexing.kinds import build_job_kinds
+from indexing.kinds import build_job_kinds, build_seeder
 from indexing.passages import TEMPLATE_VERSION
 from indexing.pictures.building import build_picture_follower, build_picture_generations, build_title_pictures
 from indexing.sources.files import RawRecord
@@ -112,6 +112,7 @@ class Pipeline:
             hints=self.hints,  # type: ignore[arg-type]
             kinds=self.kinds,
             has_pictures=build_picture_generations(settings, self.database, self.store).is_ready_for,
+            seed=build_seeder(settings, database=self.database, store=self.store).seed,
             tidy=self.switch.tidy,
         )
 

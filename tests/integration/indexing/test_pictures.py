@@ -446,10 +446,15 @@ def test_another_encoder_fills_a_collection_of_its_own(own_gallery: Gallery) -> 
     assert own_gallery.collection != old and len(own_gallery.vector(get_cover(0))) == 96
     states = {one.collection: one.state for one in own_gallery.repository.list_all(own_gallery.alias)}
     assert states[old] is GenerationState.RETIRED
+    texts = len(own_gallery.pipeline.encoder.texts)
     own_gallery.pipeline.start_job()
     own_gallery.pipeline.deliver(titles)
     mean = own_gallery.title_vectors("title-number-0")["image_vector"]
     assert mean.shape == (96,)
+    assert len(own_gallery.pipeline.encoder.texts) == texts, "vectors of texts are copied"
+    live = own_gallery.pipeline.generations.get_live()
+    assert live is not None and live.recipes.image == small.recipe
+    assert own_gallery.pipeline.ledger.count_by_vector(live.collection)["title_vector"] == 2
     own_gallery.assert_true_to_the_ledger()
 
 
