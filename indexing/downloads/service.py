@@ -13,6 +13,7 @@ from collections import Counter
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
+from http import HTTPStatus
 from queue import Empty, SimpleQueue
 from typing import Final, Protocol
 
@@ -297,8 +298,9 @@ class _Run:
 
 
 def _has_answered(outcome: DownloadOutcome) -> bool:
-    """True if the host is well, whatever it thinks of this address."""
-    return outcome.state is DownloadState.DONE or (outcome.state is DownloadState.DEAD and outcome.status is not None)
+    """True if the host is well, whatever it thinks of this address. One that only ever answers 5xx is not."""
+    is_told = outcome.status is not None and outcome.status < HTTPStatus.INTERNAL_SERVER_ERROR
+    return outcome.state is DownloadState.DONE or (outcome.state is DownloadState.DEAD and is_told)
 
 
 def _give_back(outcome: DownloadOutcome, reason: str, *, wait_s: float = 0.0) -> DownloadOutcome:

@@ -221,6 +221,18 @@ def test_a_host_that_is_away_is_put_off(build_downloads: Callable[..., Downloads
     assert max(line["attempts"] for line in downloads.manifest().values()) <= 3
 
 
+def test_a_host_that_only_fails_is_given_up(build_downloads: Callable[..., Downloads]) -> None:
+    """A host that answers nothing but 500 is given up as a whole, and not address by address, probe by probe."""
+    downloads = build_downloads(patience_s=3.0)
+    with PictureHost() as host:
+        job_id = downloads.start_list([host.url(f"/kind/broken/{number}") for number in range(60)])
+        downloads.see_to_its_end(job_id)
+        assert host.counts.total() < 120
+    outcomes = downloads.outcomes_of(job_id)
+    assert set(outcomes) <= {"http-5xx", "circuit-open"} and sum(outcomes.values()) == 60
+    assert outcomes["circuit-open"] > 30
+
+
 def test_a_host_that_returns_is_forgiven(downloads: Downloads) -> None:
     """URLs that were put off while their host was away are fetched when it is back, and start afresh."""
     with PictureHost() as host:
