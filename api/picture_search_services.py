@@ -54,6 +54,7 @@ def build_picture_parts(
     lookups: Database,
     *,
     backend: SearchBackend,
+    titles: TitleFinder,
     cache: Cache,
     writer: CacheWriter,
     encoder: PictureEncoderClient,
@@ -79,7 +80,7 @@ def build_picture_parts(
         embedding=embedding,
         live=live,
         lookup=PictureLookupService(embedding=embedding, pictures=live, backend=backend),
-        finder=PictureFinder(PictureRepository(lookups)),
+        finder=PictureFinder(PictureRepository(lookups), titles),
     )
 
 

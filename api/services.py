@@ -142,6 +142,7 @@ def build_services(
         settings,
         lookups,
         backend=backend,
+        titles=finder,
         cache=cache,
         writer=writer,
         encoder=picture_encoder or PictureWorkerClient(settings),

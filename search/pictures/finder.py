@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from core.errors import ConflictError, NotFoundError
+from search.referring import TitleFinder
 from storage.database.pictures import PictureRepository, PictureRow
 
 
@@ -15,10 +16,11 @@ class PictureNotIndexedError(ConflictError):
 
 
 class PictureFinder:
-    """Finds pictures by their ids."""
+    """Finds pictures by their ids. What may be seen of a picture is what may be seen of its title."""
 
-    def __init__(self, pictures: PictureRepository) -> None:
+    def __init__(self, pictures: PictureRepository, titles: TitleFinder) -> None:
         self._pictures = pictures
+        self._titles = titles
 
     def find(self, identifier: str, *, include_adult: bool) -> PictureRow | None:
         """The picture; None if the identifier is none of a picture. Raises NotFoundError, also for a hidden one."""
@@ -27,6 +29,16 @@ class PictureFinder:
         except ValueError:
             return None
         row = self._pictures.get(picture_id)
-        if row.adult and not include_adult:
+        if (row.adult and not include_adult) or not self._is_seen(row.slug, include_adult=include_adult):
             raise NotFoundError("picture", identifier)
         return row
+
+    def _is_seen(self, slug: str | None, *, include_adult: bool) -> bool:
+        """The row says what the title was when it was last written; the title itself is asked."""
+        if slug is None:
+            return True
+        try:
+            self._titles.find(slug, include_adult=include_adult)
+        except NotFoundError:
+            return False
+        return True

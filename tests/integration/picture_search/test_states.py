@@ -140,6 +140,10 @@ def test_pictures_of_a_hidden_title_are_hidden_at_once(
             connection.execute(text("UPDATE titles SET adult = true WHERE slug = :slug"), {"slug": slug_of(7)})
             connection.execute(text("UPDATE titles SET excluded = true WHERE slug = :slug"), {"slug": slug_of(8)})
         assert not {str(cover.id), str(banner.id)} & list_ids()
+        _, client = make_client(index)
+        for hidden in (cover, banner):
+            assert client.get(f"/api/v1/similarity/visual/{hidden.id}").status_code == 404
+        assert client.get(f"/api/v1/similarity/visual/{cover.id}?include_adult=true").status_code == 200
         seen = list_ids(include_adult=True)
         assert str(cover.id) in seen and str(banner.id) not in seen
 
