@@ -23,6 +23,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from core.pictures.effort import MeasuredBytes, count_scans, has_too_many_scans
 from core.pictures.errors import PictureRefusedError, RefusedWord
 from core.pictures.sniffing import read_webp_size, sniff_format
 
@@ -36,11 +37,6 @@ MEDIA_TYPES: Final = {
 }
 STORED_FORMATS: Final = frozenset(MEDIA_TYPES)
 QUERY_FORMATS: Final = frozenset({"JPEG", "PNG", "WEBP"})
-
-# A progressive JPEG has about ten scans. Each one is a walk over all blocks that its sender pays with a hundred bytes:
-# a file of 1 MB can take minutes to decode.
-_MOST_SCANS: Final = 100
-_START_OF_SCAN: Final = b"\xff\xda"
 
 # EXIF orientations that swap width and height.
 TURNED: Final = frozenset({5, 6, 7, 8})
@@ -96,12 +92,10 @@ def open_picture(
 ) -> OpenedPicture:
     """Check everything that can be checked without decoding. Raises PictureRefusedError."""
     name = _find_format(data, max_bytes=max_bytes, formats=formats, field=field)
-    if name == "JPEG":
-        _check_scans(data, field=field)
     if name == "WEBP" and (size := read_webp_size(data)):
         _check_pixels(size, max_pixels=max_pixels, field=field)
     try:
-        image = _PLUGINS[name](io.BytesIO(data))
+        image = _PLUGINS[name](MeasuredBytes(data))
         orientation = _read_orientation(image)
         frames = _count_frames(image)
     except MemoryError:
@@ -110,6 +104,8 @@ def open_picture(
         # The plug-ins raise whatever comes to hand on broken files: OSError, SyntaxError, struct.error, IndexError...
         raise refuse_damaged(name, error, field=field) from error
     _check_pixels(image.size, max_pixels=max_pixels, field=field)
+    if name == "JPEG":
+        _check_scans(data, image.size, max_pixels=max_pixels, field=field)
     width, height = reversed(image.size) if orientation in TURNED else image.size
     return OpenedPicture(image, PictureInfo(name, MEDIA_TYPES[name], width, height, frames), orientation)
 
@@ -138,10 +134,10 @@ def _find_format(data: bytes, *, max_bytes: int | None, formats: frozenset[str],
     raise PictureRefusedError(field, reason, code_word=word)
 
 
-def _check_scans(data: bytes, *, field: str) -> None:
-    # Within a scan 0xff is followed by 0 or by the mark of a restart; a thumbnail in the notes adds one or two.
-    if (scans := data.count(_START_OF_SCAN)) > _MOST_SCANS:
-        reason = f"has {scans} scans, each over all of its pixels, and {_MOST_SCANS} are allowed"
+def _check_scans(data: bytes, size: tuple[int, int], *, max_pixels: int, field: str) -> None:
+    width, height = size
+    if has_too_many_scans(scans := count_scans(data), pixels=width * height, max_pixels=max_pixels):
+        reason = f"has {width} x {height} pixels in {scans} scans, each over all of them: too much work"
         raise PictureRefusedError(field, reason, code_word="too-many-pixels")
 
 
