@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import open_clip
 import torch
+from open_clip.pretrained import download_pretrained_from_hf
 from PIL import Image
 
 from core.errors import ServiceError
@@ -118,18 +119,20 @@ def _load(source: ClipSource) -> ClipParts:
         source.model,
         pretrained=source.weights,
         # The library only warns where the weights of a tag were trained with the other activation.
-        force_quick_gelu=_wants_quick_gelu(source),
+        force_quick_gelu=wants_quick_gelu(source),
         return_transform=True,
     )
     revision = source.revision
     if source.model.startswith(HUB):
-        path = open_clip.download_pretrained_from_hf(source.model.removeprefix(HUB))
+        # Nothing is loaded twice: the files lie in the hub's cache now.
+        path = download_pretrained_from_hf(source.model.removeprefix(HUB))
         # The cache of the hub names folders by commit.
         revision = f"hub:{Path(path).parent.name}"
     return ClipParts(model, transform, open_clip.get_tokenizer(source.model), revision)
 
 
-def _wants_quick_gelu(source: ClipSource) -> bool:
+def wants_quick_gelu(source: ClipSource) -> bool:
+    """True for weights of a tag that were trained with QuickGELU."""
     config = open_clip.get_pretrained_cfg(source.model, source.weights) if source.weights else {}
     return bool(config.get("quick_gelu", False))
 

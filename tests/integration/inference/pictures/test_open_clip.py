@@ -72,6 +72,25 @@ def test_a_checkpoint_of_ones_own(tmp_path: Path) -> None:
     assert encoder.input_side == 2 * 224
 
 
+def test_a_model_of_the_hub(tiny_clip: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """hf-hub:OWNER/NAME is loaded from the hub's cache, and the commit is its revision."""
+    import huggingface_hub.constants
+
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    model = tmp_path / "models--me--tiny"
+    (model / "refs").mkdir(parents=True)
+    (model / "refs" / "main").write_text(commit)
+    shutil.copytree(tiny_clip, model / "snapshots" / commit)
+    weights = model / "snapshots" / commit / "model.safetensors"
+    weights.rename(weights.with_name("open_clip_model.safetensors"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    encoder = load("hf-hub:me/tiny")
+    assert encoder.recipe.encoder == "me/tiny"
+    assert encoder.recipe.revision.startswith(f"hub:{commit};")
+    np.testing.assert_allclose(encoder.encode_pictures(PICTURES), load(tiny_clip).encode_pictures(PICTURES), atol=1e-6)
+
+
 def test_the_recipe_follows_weights_and_pixels(tiny_clip: str, tmp_path: Path) -> None:
     """Other weights or other preprocessing are another recipe; the same files elsewhere are the same one."""
     first = load(tiny_clip).recipe
@@ -162,3 +181,16 @@ def test_a_device_that_is_not_there_is_refused(tiny_clip: str) -> None:
     """MODEL_DEVICE is not silently replaced by the CPU."""
     with pytest.raises(ConfigurationError, match="MODEL_DEVICE"):
         load(tiny_clip, model_device="cuda:9")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("ViT-B-32/openai", True), ("ViT-B-32/laion2b_s34b_b79k", False), ("ViT-L-14/laion2b_s32b_b82k", False)],
+)
+def test_weights_get_the_activation_that_they_were_trained_with(name: str, expected: bool) -> None:
+    """OpenAI's weights want QuickGELU, which the plain architecture's configuration does not say; others do not."""
+    from inference.pictures.open_clip_model import wants_quick_gelu
+
+    source = find_clip(name)
+    assert source.encoder == name
+    assert wants_quick_gelu(source) is expected
