@@ -1,5 +1,7 @@
 """TITLE_PICTURES by measurement: the mean of a title's pictures against its best picture, on changed pictures.
 
+`better of two means` is what the setting `mean` does: a mean of the character pictures and one of all others. `best or
+mean` is what `group` does: the best picture, or the better mean where that is nearer. The other two stand beside them.
 In memory and exact, with vectors of the index's own encoder: what the two ways can tell apart, without graphs,
 quantization or anything else of the search around them.
 """
@@ -30,7 +32,7 @@ CHANGED: Final[Mapping[str, Change]] = {
 }
 KINDS: Final = ("cover", "banner", "character")
 # By name as reports show them.
-MEAN, BETTER, GROUP = "mean of all", "better of two means", "group"
+MEAN, BETTER, BEST, GROUP = "mean of all", "better of two means", "best picture", "best or mean"
 _LIMIT: Final = 10
 _STORED_KINDS: Final = (*KINDS, "thumbnail")
 
@@ -46,7 +48,7 @@ class TitlePicture:
 
 @dataclass(frozen=True)
 class GroupingReport:
-    """Means by kind of picture, change, way and metric; `tests` of grouping against the better mean, by kind."""
+    """Means by kind of picture, change, way and metric; `tests` of `group` against `mean`, by kind."""
 
     titles: int
     pictures: int
@@ -68,7 +70,7 @@ class GroupingReport:
                 }
                 for kind, changes in self.means.items()
             },
-            f"{GROUP}_against_{BETTER.replace(' ', '_')}": {
+            "group_against_mean": {
                 kind: {metric: test.to_json() for metric, test in tests.items()} for kind, tests in self.tests.items()
             },
         }
@@ -117,14 +119,16 @@ def build_ways(pictures: Sequence[TitlePicture], stored: Rows, titles: Sequence[
     rows: dict[str, dict[str, list[Rows]]] = {title: {kind: [] for kind in _STORED_KINDS} for title in titles}
     for picture, row in zip(pictures, stored, strict=True):
         rows[picture.title][picture.kind].append(row)
-    ways: dict[str, list[Rows]] = {MEAN: [], BETTER: [], GROUP: []}
+    ways: dict[str, list[Rows]] = {MEAN: [], BETTER: [], BEST: [], GROUP: []}
     for by_kind in rows.values():
         own = [row for kind in _STORED_KINDS if kind != "character" for row in by_kind[kind]]
         every = np.stack(own + by_kind["character"])
         ways[MEAN].append(_mean(every)[None])
         parts = [own, by_kind["character"]]
-        ways[BETTER].append(np.stack([_mean(np.stack(part)) for part in parts if part]))
-        ways[GROUP].append(every)
+        means = np.stack([_mean(np.stack(part)) for part in parts if part])
+        ways[BETTER].append(means)
+        ways[BEST].append(every)
+        ways[GROUP].append(np.concatenate([every, means]))
     return ways
 
 

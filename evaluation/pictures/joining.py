@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evaluation.asking import Ranked
 from search.sides import Side, add_sides, normalise
@@ -21,14 +22,14 @@ def share_as_the_search(side: Ranked) -> Shares:
     return normalise(dict(zip(side.slugs, side.scores, strict=True)))
 
 
+def share_above_mean(side: Ranked) -> Shares:
+    """Deviations above the mean of the candidates; those below it are as good as not found."""
+    return {slug: max(0.0, share) for slug, share in _deviate(side, np.mean).items()}
+
+
 def share_above_worst(side: Ranked) -> Shares:
-    """Deviations above the worst candidate: none is cut to 0 with others, so that all keep their order."""
-    if not side.slugs:
-        return {}
-    scores = np.asarray(side.scores)
-    span = _DEVIATIONS * float(scores.std())
-    shares = (scores - scores.min()) / span if span else np.ones_like(scores)
-    return dict(zip(side.slugs, shares.tolist(), strict=True))
+    """Deviations above the worst candidate."""
+    return _deviate(side, np.min)
 
 
 def share_by_range(side: Ranked) -> Shares:
@@ -51,9 +52,19 @@ def share_by_score(side: Ranked) -> Shares:
     return dict(zip(side.slugs, side.scores, strict=True))
 
 
-OURS: Final = "as the search"
+def _deviate(side: Ranked, from_what: Callable[[NDArray[np.float64]], Any]) -> Shares:
+    if not side.slugs:
+        return {}
+    scores = np.asarray(side.scores, np.float64)
+    span = _DEVIATIONS * float(scores.std())
+    shares = (scores - from_what(scores)) / span if span else np.ones_like(scores)
+    return dict(zip(side.slugs, shares.tolist(), strict=True))
+
+
+OURS: Final = "distribution"
 FUSIONS: Final[Mapping[str, Callable[[Ranked], Shares]]] = {
     OURS: share_as_the_search,
+    "deviations above the mean": share_above_mean,
     "deviations above the worst": share_above_worst,
     "range": share_by_range,
     "ranks (k 60)": share_by_rank,

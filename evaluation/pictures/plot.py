@@ -21,7 +21,10 @@ def check_plot_path(path: Path) -> None:
 
 
 def save_plot(report: MultimodalReport, path: Path) -> None:
-    """One panel a pair of noises, a row a text: metrics over the weight of the picture. The same figures give the same SVG."""
+    """One panel a pair of noises, a row a text: metrics over the weight of the picture.
+
+    The same figures give the same SVG.
+    """
     figure_class, rc_context = _import_matplotlib()
     # Without these an SVG holds the time and random ids.
     texts = list(dict.fromkeys(condition.text for condition in report.conditions))

@@ -49,4 +49,4 @@ def test_grouping_tables_name_both_ways() -> None:
     report = GroupingReport(2, 9, {"cover": {"mirrored": figures}}, {"cover": {"success@1": test, "ndcg@10": test}})
     text = show(*build_grouping_tables(report))
     assert "2 titles with 9 pictures" in text
-    assert "group against better of two means: +0.125 p 0.010" in text
+    assert "best or mean against better of two means: +0.125 p 0.010" in text

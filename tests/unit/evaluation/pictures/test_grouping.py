@@ -9,6 +9,7 @@ import pytest
 
 from covers.album import load_documents
 from evaluation.pictures.grouping import (
+    BEST,
     BETTER,
     CHANGED,
     GROUP,
@@ -29,13 +30,14 @@ def make_picture(title: str, kind: str) -> TitlePicture:
 
 
 def test_ways_hold_what_they_say() -> None:
-    """One mean of all, one mean of characters beside one of the rest, and every picture for itself."""
+    """One mean of all, one mean of characters beside one of the rest, every picture for itself, and both together."""
     pictures = [make_picture("a", kind) for kind in ("cover", "banner", "character")] + [make_picture("b", "cover")]
     ways = build_ways(pictures, np.eye(4, dtype=np.float32), ["a", "b"])
     assert ways[MEAN][0] == pytest.approx(np.array([[1, 1, 1, 0]]) / np.sqrt(3))
     assert ways[BETTER][0] == pytest.approx(np.array([[2**-0.5, 2**-0.5, 0, 0], [0, 0, 1, 0]]))
-    assert ways[GROUP][0] == pytest.approx(np.eye(4)[:3])
-    assert [rows[1].shape for rows in (ways[MEAN], ways[BETTER], ways[GROUP])] == [(1, 4)] * 3
+    assert ways[BEST][0] == pytest.approx(np.eye(4)[:3])
+    assert ways[GROUP][0] == pytest.approx(np.concatenate([ways[BEST][0], ways[BETTER][0]]))
+    assert [rows[1].shape for rows in (ways[MEAN], ways[BETTER], ways[BEST], ways[GROUP])] == [(1, 4)] * 3 + [(2, 4)]
 
 
 def test_every_kind_and_change_is_measured(tmp_path: Path) -> None:
