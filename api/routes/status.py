@@ -12,8 +12,10 @@ from api.health import HealthChecker
 from api.schemas.base import Problem
 from api.schemas.status import HealthResponse, LiveResponse, StatsResponse
 from api.services import ApiServices
+from core.errors import NoPictureEncoderError
 from search.live import LiveIndexReader, NothingIndexedError
-from storage.vectors.store import CollectionState, VectorStore
+from search.pictures.live import LivePicturesReader
+from storage.vectors.store import CollectionState, PointsMissingError, VectorStore
 
 _TAG = Tag(name="status", description="Health and numbers")
 
@@ -79,11 +81,21 @@ def _count(services: ApiServices) -> Response:
     body = {
         "titles": services.titles.count(),
         "points": services.store.count_visible(collection) if collection and state else None,
+        "pictures": _count_pictures(services.live_pictures, services.store),
         "generation": collection,
         "is_optimised": state.is_optimised if state else None,
         "search": {**services.search.get_stats(), "pictures": services.picture_search.get_stats()},
     }
     return Response(orjson.dumps(body), content_type="application/json")
+
+
+def _count_pictures(live: LivePicturesReader, store: VectorStore) -> int | None:
+    """Pictures that anybody may find; None before there are any collections of them."""
+    try:
+        collection = live.get().collection
+        return store.count_visible(collection)
+    except (NoPictureEncoderError, PointsMissingError):
+        return None
 
 
 def _find_collection(live: LiveIndexReader, store: VectorStore) -> tuple[str | None, CollectionState | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 
 class CheckResponse(BaseModel):
@@ -34,6 +34,7 @@ class StatsResponse(BaseModel):
 
     titles: int
     points: int | None
+    pictures: int | None = Field(description="Pictures that may be found; null while none are indexed.")
     generation: str | None
     is_optimised: bool | None
     search: dict[str, Any]

@@ -41,6 +41,7 @@ class Stats(Value):
 
     titles: int
     points: int | None = None
+    pictures: int | None = None
     generation: str | None = None
     is_optimised: bool | None = None
     search: dict[str, Any] = Field(default_factory=dict)

@@ -29,7 +29,7 @@ from storage.database.picture_rows import PictureClaim, PictureRowRepository
 from storage.database.pictures import PictureRepository, PictureRow
 from storage.database.session import Connection, Database
 
-_SLICE = 128
+_SLICE = 64
 # A worker that is killed is more often an operator's doing than a picture's.
 _LOST_LEASES_PER_ATTEMPT = 2
 _log = Log("pictures")

@@ -37,5 +37,8 @@ def build_picture_payload(picture: PictureRow) -> dict[str, Any]:
 
 
 def _get_host(url: str | None) -> str | None:
-    """The host that a picture came from; None for one that was uploaded."""
-    return urlsplit(url).hostname if url else None
+    """The host that a picture came from; None for one that was uploaded, and where its address is none."""
+    try:
+        return urlsplit(url).hostname if url else None
+    except ValueError:
+        return None

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from api.picture_shelf import build_picture_shelf
 from core.errors import DependencyUnavailableError
 from core.identity import picture_id, point_id
 from core.pictures import hash_content
@@ -504,6 +505,28 @@ def test_a_job_of_some_titles_touches_no_others(gallery: Gallery) -> None:
     assert report.written == 1 and len(gallery.points()) == 4
     job, _ = gallery.index(ids=["nobody"])
     assert job.state is JobState.FAILED and "nobody" in (job.message or "")
+
+
+def test_operators_see_and_remove_pictures(gallery: Gallery) -> None:
+    """The shelf counts and describes; an excluded title's pictures leave at once, and come back with it."""
+    _fill(gallery, 2)
+    gallery.index()
+    pipeline = gallery.pipeline
+    shelf = build_picture_shelf(pipeline.settings, pipeline.database, pipeline.store)
+    counts = shelf.count()
+    assert (counts["all"], counts["stored"], counts["adult"], counts["stale"], counts["points"]) == (6, 6, 0, 0, 6)
+    described = shelf.describe()
+    assert described is not None and described["pictures"] == 6
+    assert described["recipe"]["encoder"] == "fake-pictures" and "slug" in described["payload_indexes"]
+    exclusions = ExclusionRepository(pipeline.database)
+    exclusions.exclude("title-number-0")
+    shelf.remove_points_of("title-number-0", present={gallery.collection})
+    assert len(gallery.points()) == 3 and shelf.count()["all"] == 3
+    exclusions.restore("title-number-0")
+    pipeline.jobs.reconcile()
+    gallery.deliver()
+    assert len(gallery.points()) == 6
+    gallery.assert_true_to_the_ledger()
 
 
 def test_without_an_encoder_the_job_says_what_to_set(build_pipeline: Callable[..., Any]) -> None:

@@ -91,6 +91,7 @@ def test_the_payload_says_where_a_picture_is_from() -> None:
     assert (payload["title"], payload["image_id"], payload["width"]) == ("One", None, 200)
     free = build_picture_payload(_row(kind=PictureKind.FREE, slug=None, url=None))
     assert (free["title"], free["image_id"], free["source"]) == (None, "One", None)
+    assert build_picture_payload(_row(url="http://[nowhere/a.jpg"))["source"] is None
     with pytest.raises(ValueError, match="no content"):
         build_picture_payload(_row(sha256=None))
 
