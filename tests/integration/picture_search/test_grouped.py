@@ -105,7 +105,7 @@ def test_other_fusions_are_refused(grouped: FlaskClient, index: PictureIndex) ->
 def test_both_sides_work_with_it(grouped: FlaskClient, index: PictureIndex) -> None:
     """The text's list is joined with that of the best pictures, and explained."""
     data = change(index.get_cover(3), "crop")
-    found = ask(grouped, data, "/api/v1/search/multimodal", query="friends in the town", explain=True)
+    found = ask(grouped, data, "/api/v1/search/multimodal", query="the town of lake3", explain=True)
     first = found["results"][0]
     assert first["id"] == slug_of(3)
     assert first["explanation"]["score"] == pytest.approx(first["score"], abs=1e-4)
