@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
+from embedded.plan import StackOptions
 from embedded.services import EmbeddedServices
+from embedded.supervisor import Supervisor
 from indexing.downloads.service import BATCH
 from tests.picture_host import PictureHost
 
@@ -103,3 +105,50 @@ def _check_store(engine: Any, media: Path) -> None:
         assert (shown.scalar_one(), pictures.scalar_one(), open_jobs.scalar_one()) == (COUNT, COUNT, 0)
     files = {path.name: path.stat().st_size for path in media.glob("??/??/*")}
     assert len(sizes) == COUNT and {sha256: files.get(sha256) for sha256 in sizes} == sizes
+
+
+@pytest.mark.timeout(400)
+def test_killed_workers_go_on_by_themselves(new_home: Callable[[], Path], tmp_path: Path) -> None:
+    """Workers that are killed while they fetch lose nothing: leases and the reconciler see to the end."""
+    env = {
+        "DOWNLOAD_ALLOWED_NETWORKS": "127.0.0.0/8",
+        "DOWNLOAD_CONCURRENCY": str(THREADS),
+        "LEASE_S": "5",
+        "RECONCILE_EVERY_S": "2",
+        "LOG_FORMAT": "json",
+    }
+    options = StackOptions(home=new_home(), processes=("worker-network", "beat"), env=env)
+    with PictureHost() as host, Supervisor(options) as stack:
+        for name in options.processes or ():
+            stack.wait_until_running(name, limit_s=120)
+        engine = create_engine(stack.env["DATABASE_URL"])
+        paths = {host.url(f"/slow/0.02/many/{number}.jpg"): f"/slow/0.02/many/{number}.jpg" for number in range(COUNT)}
+        (tmp_path / "urls.txt").write_text("\n".join(paths))
+        command = [argument for argument in _command(tmp_path) if argument != "--here"] + ["--no-wait"]
+        started = subprocess.run(
+            command, cwd=ROOT, env={**os.environ, **stack.env}, check=True, capture_output=True, text=True, timeout=60
+        )
+        job_id = json.loads(started.stdout)["id"]
+        asked: dict[str, int] = {}
+        log = options.home / "logs" / "worker-network.log"
+        for least in KILLS[:2]:
+            _wait_for(lambda least=least: len(_list_done(engine)) >= least, log)
+            stack.kill("worker-network")
+            asked = {url: host.count(paths[url]) for url in _list_done(engine)} | asked
+        _wait_for(lambda: _get_state(engine, job_id) == "completed", log)
+        counts = {url: host.count(path) for url, path in paths.items()}
+        assert {url: counts[url] for url in asked} == asked and min(counts.values()) == 1
+        _check_store(engine, options.home / "media")
+        engine.dispose()
+
+
+def _wait_for(holds: Callable[[], bool], log: Path) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while not holds():
+        assert time.monotonic() < deadline, log.read_text(errors="replace")[-4_000:]
+        time.sleep(0.05)
+
+
+def _get_state(engine: Any, job_id: str) -> str:
+    with engine.begin() as connection:
+        return str(connection.execute(text("SELECT state FROM jobs WHERE id = :id"), {"id": job_id}).scalar_one())
