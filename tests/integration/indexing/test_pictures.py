@@ -459,6 +459,29 @@ def test_another_encoder_fills_a_collection_of_its_own(own_gallery: Gallery) -> 
     own_gallery.assert_true_to_the_ledger()
 
 
+def test_titles_wait_for_their_pictures_before_they_go_live(own_gallery: Gallery) -> None:
+    """Indexed first, they say what they wait for; the job that follows the pictures' own makes them live."""
+    _fill(own_gallery, 1)
+    own_gallery.index()
+    small = SmallEncoder()
+    newcomer = own_gallery.build(small, owner="pictures-2")
+    newcomer.ensure_generation()
+    pipeline = own_gallery.pipeline
+    titles = pipeline.build_embedding(pipeline.encoder, owner="worker-2", pictures=small)
+    titles.ensure_generation()
+    job_id = pipeline.start_job()
+    pipeline.deliver(titles)
+    job = pipeline.job_repository.get(job_id)
+    assert job.state is JobState.COMPLETED and "avs index --pictures" in (job.message or "")
+    before = pipeline.generations.get_live()
+    assert before is not None and before.recipes.image == own_gallery.encoder.recipe
+    own_gallery.embedding, pipeline.embedding = newcomer, titles
+    own_gallery.index()
+    after = pipeline.generations.get_live()
+    assert after is not None and after.recipes.image == small.recipe
+    assert own_gallery.title_vectors("title-number-0")["image_vector"].shape == (96,)
+
+
 def test_points_that_qdrant_lost_are_found_and_written_again(gallery: Gallery) -> None:
     """The end of a job compares the ledger with the collection, as it does for titles."""
     _fill(gallery, 2)

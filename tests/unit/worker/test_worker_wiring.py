@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 import uuid
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,10 +16,12 @@ from celery import Celery
 from core.errors import ConfigurationError, DeadlineExceededError
 from core.settings import Settings
 from indexing.embedding import ChunkReport
+from indexing.pictures.embedding import PictureReport
 from messaging import names
 from messaging.app import create_celery
 from messaging.hints import HintSender
 from tasks.jobs import embed_chunk, finish_job, reconcile, run_job
+from tasks.pictures import embed_pictures
 from tasks.queries import encode_queries
 from tasks.query_log import prune_query_log
 from worker.app import build_app
@@ -56,6 +60,17 @@ class _RecordedEmbedding:
         return ChunkReport(claimed=len(slugs), indexed=len(slugs))
 
 
+class _RecordedPictures:
+    """Stands for PictureEmbeddingService."""
+
+    def __init__(self) -> None:
+        self.chunks: list[tuple[uuid.UUID, list[uuid.UUID], str]] = []
+
+    def embed_chunk(self, job_id: uuid.UUID, ids: list[uuid.UUID], collection: str) -> PictureReport:
+        self.chunks.append((job_id, ids, collection))
+        return PictureReport(claimed=len(ids), written=len(ids))
+
+
 class _RecordedHints:
     """Stands for HintSender."""
 
@@ -80,6 +95,7 @@ class _Services:
     def __init__(self) -> None:
         self.jobs = _RecordedJobs()
         self.embedding = _RecordedEmbedding()
+        self.picture_embedding: _RecordedPictures | None = None
         self.hints = _RecordedHints()
         self.query_log = _RecordedQueryLog()
 
@@ -114,7 +130,8 @@ def test_every_task_has_a_name_and_a_queue(worker_app: Celery) -> None:
 
 def test_the_query_queue_is_for_queries_alone() -> None:
     """Nothing else may stand before a person's search."""
-    assert [task for task, queue in names.ROUTES.items() if queue == names.QUEUE_QUERY] == [names.TASK_ENCODE_QUERIES]
+    queries = {task for task, queue in names.ROUTES.items() if queue == names.QUEUE_QUERY}
+    assert queries == {names.TASK_ENCODE_QUERIES, names.TASK_ENCODE_PICTURES}
 
 
 def test_the_app_follows_the_design(worker_app: Celery) -> None:
@@ -155,6 +172,29 @@ def test_a_chunk_is_followed_by_a_hint_to_finish(services: _Services) -> None:
     assert services.embedding.chunks == [(job_id, ["a", "b"], "c_1")]
     assert report["claimed"] == 2 and report["indexed"] == 2
     assert services.hints.sent == [(names.TASK_FINISH_JOB, {"job_id": str(job_id)})]
+
+
+def test_a_chunk_of_pictures_is_followed_by_a_hint_to_finish(services: _Services) -> None:
+    """Ids come as texts and go on as ids; a worker without a picture encoder leaves the chunk to others."""
+    job_id, picture = uuid.uuid4(), uuid.uuid4()
+    assert embed_pictures(str(job_id), [str(picture)], "p_1") == {}
+    assert services.hints.sent == []
+    services.picture_embedding = _RecordedPictures()
+    report = embed_pictures(str(job_id), [str(picture)], "p_1")
+    assert services.picture_embedding.chunks == [(job_id, [picture], "p_1")]
+    assert report["claimed"] == 1
+    assert services.hints.sent == [(names.TASK_FINISH_JOB, {"job_id": str(job_id)})]
+
+
+def test_the_embedding_worker_makes_its_collections_before_the_first_task() -> None:
+    """That of pictures before that of titles, which are made from them; without a picture encoder that of titles."""
+    for has_pictures in (True, False):
+        made: list[str] = []
+        pictures = SimpleNamespace(ensure_generation=partial(made.append, "pictures"))
+        titles = SimpleNamespace(ensure_generation=partial(made.append, "titles"))
+        ready = SimpleNamespace(picture_embedding=pictures if has_pictures else None, embedding=titles)
+        prepare_queue(ready, names.QUEUE_EMBED)
+        assert made == (["pictures", "titles"] if has_pictures else ["titles"])
 
 
 def test_a_query_that_nobody_waits_for_is_not_encoded(services: _Services) -> None:
