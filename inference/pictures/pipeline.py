@@ -70,7 +70,7 @@ def encode_stored(
 
 
 def _choose_threads(device: str) -> int:
-    """On a CPU the encoder wants the same cores: measured, a decoder on each of them slows it down."""
+    """On a CPU the encoder computes on the same cores, and waits for each one that decodes."""
     cores = os.cpu_count() or 1
     return max(1, cores // 2) if device == "cpu" else cores
 
