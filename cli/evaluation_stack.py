@@ -44,21 +44,25 @@ class EvaluatedStack:
         return load_catalogue(self.services.store, self.live.collection)
 
 
+def load_quiet_settings() -> Settings:
+    """The settings, with errors only in the log: what goes wrong is told by the exit code and one line."""
+    settings = load_settings().model_copy(update={"log_level": "ERROR"})
+    configure_logging(settings)
+    return settings
+
+
 @contextmanager
 def open_stack() -> Iterator[EvaluatedStack]:
     """The services over the stack of the settings, without kept answers and with patience."""
-    settings = load_settings().model_copy(
+    settings = load_quiet_settings().model_copy(
         update={
             "cache_ttl_s": 0,
             "cache_stale_s": 0,
             "query_log": False,
             "query_deadline_s": WAIT_S,
             "qdrant_timeout_s": WAIT_S,
-            # What goes wrong is told by the exit code and one line.
-            "log_level": "ERROR",
         }
     )
-    configure_logging(settings)
     stamina.instrumentation.set_on_retry_hooks(())
     services = build_services(settings)
     try:

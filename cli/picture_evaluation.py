@@ -9,9 +9,9 @@ import orjson
 from rich.console import Console
 
 from cli import picture_tables as tables
-from cli.evaluation_stack import DATA, JSON, SEED, open_stack, print_report, show_progress
+from cli.evaluation_stack import DATA, JSON, SEED, load_quiet_settings, open_stack, print_report, show_progress
 from cli.exits import Exit
-from core.settings import Settings, load_settings
+from core.settings import Settings
 from evaluation.pictures.encoders import BASELINE, choose_encoders, load_named
 from evaluation.pictures.finding import FindingReport, describe, evaluate_finding
 from evaluation.pictures.grouping import evaluate_grouping, list_title_pictures
@@ -39,7 +39,7 @@ def evaluate_images(
     *, data: Path | None, sets: tuple[str, ...], encoders: tuple[str, ...], seed: int, as_json: bool
 ) -> int:
     """Changed pictures: cropped, recompressed, mirrored ... copies, searched exactly among all of their set."""
-    settings = load_settings()
+    settings = load_quiet_settings()
     chosen = choose_encoders(settings, encoders)
     pictures = [_load_set(name, settings, data) for name in (sets or _SETS)]
     reports = [_measure(one, encoder, seed=seed) for encoder in chosen.encoders for one in pictures]
@@ -80,7 +80,7 @@ def evaluate_multimodals(*, plot: Path | None, seed: int, as_json: bool) -> int:
 @JSON
 def evaluate_title_pictures(*, encoder: str, seed: int, as_json: bool) -> int:
     """TITLE_PICTURES: the mean of a title's pictures against its best picture, on the sample titles."""
-    settings = load_settings()
+    settings = load_quiet_settings()
     loaded = load_named(settings, encoder)
     pictures = list_title_pictures(settings.avs_home / COVERS)
     with show_progress("pictures", total=len(pictures)) as progress:

@@ -76,9 +76,9 @@ class GroupingReport:
         }
 
 
-def list_title_pictures(folder: Path, sample: Path = SAMPLE) -> tuple[TitlePicture, ...]:
+def list_title_pictures(folder: Path, sample: Path | None = None) -> tuple[TitlePicture, ...]:
     """All pictures of the sample titles, drawn in `folder` where they are not there yet."""
-    documents = load_documents(sample)
+    documents = load_documents(sample or SAMPLE)
     draw_albums(documents, folder)
     pictures: list[TitlePicture] = []
     for document in documents:
