@@ -161,7 +161,7 @@ class _Run:
         """After an error: what waits is not begun, and what was fetched is recorded if that can be."""
         self._hand_back()
         while self._flying:
-            self._collect()
+            self._collect(most=len(self._flying) + len(self._collected))
         if self._collected:
             self._record()
 
@@ -208,10 +208,10 @@ class _Run:
 
     # Ending
 
-    def _collect(self) -> None:
-        """Outcomes that are there; waits a moment for the first."""
+    def _collect(self, *, most: int = BATCH) -> None:
+        """Outcomes that are there, until `most` are collected; waits a moment for the first."""
         wait_s: float | None = _POLL_S
-        while self._flying and len(self._collected) < BATCH:
+        while self._flying and len(self._collected) < most:
             try:
                 attempted = self._results.get(timeout=wait_s) if wait_s else self._results.get_nowait()
             except Empty:

@@ -12,6 +12,7 @@ from core.pictures import describe_picture
 from fetching import Fetcher, build_options
 from fetching.errors import TRANSIENT_REASONS
 from indexing.downloads.attempt import Downloader
+from indexing.downloads.service import BATCH
 from storage.database.downloads import Shard
 from storage.database.models import JobState
 from storage.media import MediaStore, StagedMedia
@@ -299,6 +300,25 @@ def test_a_full_disk_costs_nothing(downloads: Downloads, picture_host: PictureHo
     downloads.see_to_its_end(job_id)
     assert downloads.outcomes_of(job_id) == {"fetched": 1, "http-404": 1}
     assert [line["attempts"] for line in downloads.manifest().values()] == [1, 1]
+
+
+def test_a_database_that_goes_away_ends_the_call(downloads: Downloads, picture_host: PictureHost) -> None:
+    """When outcomes cannot be recorded the call ends with that, and all is fetched once leases have run out."""
+    job_id = downloads.start_list([picture_host.url(f"/many/{number}.jpg") for number in range(3 * BATCH)])
+    service = downloads.build_service(outcomes=_AwayOutcomes(), lease_s=1.0)
+    with pytest.raises(DependencyUnavailableError, match="postgres"):
+        service.fetch_shard(job_id, Shard())
+    assert downloads.states_of(job_id).get("done", 0) == 0
+    downloads.execute("UPDATE downloads SET leased_until = now() WHERE state = 'leased'")
+    downloads.see_to_its_end(job_id)
+    assert downloads.outcomes_of(job_id) == {"fetched": 3 * BATCH}
+
+
+class _AwayOutcomes:
+    """A database that answers no more."""
+
+    def record(self, *_: object, **__: object) -> int:
+        raise DependencyUnavailableError("postgres", "gone")
 
 
 class _Store:
