@@ -26,7 +26,7 @@ from storage.database.pictures import FreePicture, MediaFile, PictureRepository
 from storage.media.disk import DiskMediaStore
 from storage.vectors.pictures import PICTURE_VECTOR
 
-_ROOT = Path(__file__).parents[3]
+_ROOT = Path(__file__).parents[4]
 _PICTURES = 600
 # Killed so many seconds after the first chunk was taken.
 _KILLS_S = (0.05, 0.2, 0.4)
