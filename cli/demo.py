@@ -21,6 +21,7 @@ from cli.searching import build_table, request_search
 from cli.services import build_command_services
 from cli.stack import down, up
 from core.errors import DependencyUnavailableError, ServiceError
+from embedded.environment import read_caller_env
 from embedded.state import StackState, load_state
 
 SAMPLE = Path(__file__).parent.parent / "data" / "sample-catalogue.jsonl"
@@ -46,7 +47,7 @@ def demo(ctx: click.Context, *, exits: bool, timeout: float) -> int:
     drawing = pictures.start_drawing()
     if not was_running:
         console.print("Starting Redis, Postgres, Qdrant, workers and the API ...")
-        os.environ.update(allow_loopback())
+        os.environ.update(allow_loopback(read_caller_env(Path.cwd())))
         ctx.invoke(up, detach=True, timeout=timeout)
     try:
         with console.status("Drawing covers"):

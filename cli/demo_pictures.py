@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 import random
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -84,8 +83,8 @@ class DemoPictures:
         return path
 
 
-def allow_loopback(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """What has to be set before a stack starts, so that it may fetch from this machine."""
+def allow_loopback(environment: Mapping[str, str]) -> dict[str, str]:
+    """What has to be set beside the caller's own before a stack starts, so that it may fetch from this machine."""
     given = environment.get(ALLOWED, "")
     return {ALLOWED: f"{given},{_LOOPBACK_NETWORK}" if given else _LOOPBACK_NETWORK}
 
