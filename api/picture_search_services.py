@@ -23,10 +23,9 @@ from storage.cache import Cache
 from storage.cache_writer import CacheWriter
 from storage.database.jobs import JobRepository
 from storage.database.picture_generations import PictureGenerationRepository
-from storage.database.picture_visibility import PictureVisibilityRepository
 from storage.database.pictures import PictureRepository
 from storage.database.session import Database
-from storage.database.titles import TitleRepository
+from storage.database.visibility import VisibilityRepository
 
 # A picture takes a large model a third of a second on a CPU, and texts wait behind it: few at a time.
 _BATCH_MAX = 8
@@ -70,9 +69,8 @@ def build_picture_parts(
     embedding = PictureEmbedding(settings, dispatcher=dispatcher, cache=cache, writer=writer)
     live = LivePicturesReader(
         PictureGenerationRepository(lookups),
-        PictureVisibilityRepository(lookups),
         JobRepository(lookups),
-        TitleRepository(lookups),
+        VisibilityRepository(lookups, lease_s=settings.lease_s),
         alias=settings.qdrant_pictures_collection_name,
         lease_s=settings.lease_s,
     )

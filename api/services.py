@@ -46,6 +46,7 @@ from storage.database.query_log import QueryLogRepository
 from storage.database.relatives import RelativesRepository
 from storage.database.session import Database
 from storage.database.titles import TitleRepository
+from storage.database.visibility import VisibilityRepository
 from storage.rate_limits import RateLimiter
 from storage.vectors.store import VectorStore
 
@@ -122,7 +123,7 @@ def build_services(
     live = LiveIndexReader(
         GenerationRepository(lookups),
         JobRepository(lookups),
-        titles,
+        VisibilityRepository(lookups, lease_s=settings.lease_s),
         alias=settings.qdrant_collection_name,
         lease_s=settings.lease_s,
     )

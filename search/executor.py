@@ -25,6 +25,7 @@ from search.questions import Question
 from search.rank import Ranked, Ranking
 from search.retrieve import Hit, Page, QuerySide, Retriever, build_payload_memory
 from search.steps import run_steps, run_together
+from storage.database.visibility import HiddenPoints
 from storage.vectors.schema import get_search_ef
 
 # How long this process remembers a payload, an answer or a query's vectors without asking anybody.
@@ -116,21 +117,24 @@ class Executor:
         """The pages of many plans, in as many round trips as the longest of them takes."""
         for plan in plans:
             check_pictures(plan, live)
-        steps = [self._retriever.retrieve(live, plan, side) for plan, side in zip(plans, sides, strict=True)]
+        shown = [hide(plan, live.hidden) for plan in plans]
+        steps = [self._retriever.retrieve(live, plan, side) for plan, side in zip(shown, sides, strict=True)]
         pages = run_together(steps, self._backend.build_ask(live))
-        return [self._count_all(page, plan, live) for page, plan in zip(pages, plans, strict=True)]
+        return [self._count_all(page, plan, live) for page, plan in zip(pages, shown, strict=True)]
 
     def rank(self, plan: SearchPlan, live: LiveIndex, side: QuerySide) -> tuple[Ranking, tuple[str, ...]]:
         """The ranked points alone, and the names of the vectors that took part."""
         check_pictures(plan, live)
+        plan = hide(plan, live.hidden)
         ranking, names = run_steps(self._retriever.rank(plan, side), self._backend.build_ask(live))
         if self._may_count(plan, ranking.is_exact):
             ranking = replace(ranking, total=self._backend.count(live, plan), is_exact=True)
         return ranking, names
 
     def describe(self, plan: SearchPlan, live: LiveIndex, side: QuerySide, points: Sequence[Ranked]) -> list[Hit]:
-        """The hits of points that were ranked before."""
-        return run_steps(self._retriever.describe(live, plan, side, points), self._backend.build_ask(live))
+        """The hits of points that were ranked before, without those that must not be seen by now."""
+        seen = leave_out(points, plan, live.hidden)
+        return run_steps(self._retriever.describe(live, plan, side, seen), self._backend.build_ask(live))
 
     def _count_all(self, page: Page, plan: SearchPlan, live: LiveIndex) -> Page:
         if self._may_count(plan, page.total_is_exact):
@@ -147,6 +151,21 @@ def check_pictures(plan: SearchPlan, live: LiveIndex) -> None:
     """Raises NoPictureEncoderError if the plan compares vectors of pictures and the index has none."""
     if live.recipes.image is None and any(vector.name in PICTURE_VECTORS for vector in plan.all_vectors):
         raise NoPictureEncoderError(_NO_PICTURE_VECTORS)
+
+
+def hide(plan: SearchPlan, hidden: HiddenPoints) -> SearchPlan:
+    """The plan without points that were hidden since they were written: excluded titles, and those now for adults."""
+    if not (ids := hidden.select(include_adult=not plan.filter.hides_adult)):
+        return plan
+    # Both lists of a plan, for each looks for its own.
+    beside = plan.beside and replace(plan.beside, plan=hide(plan.beside.plan, hidden))
+    return replace(plan, without=(*plan.without, *ids), beside=beside)
+
+
+def leave_out(points: Sequence[Ranked], plan: SearchPlan, hidden: HiddenPoints) -> list[Ranked]:
+    """Points that were ranked before, without those that have been hidden since."""
+    ids = set(hidden.select(include_adult=not plan.filter.hides_adult))
+    return [point for point in points if point.point_id not in ids]
 
 
 class Content(Protocol):

@@ -49,6 +49,19 @@ class FacetRequest:
     include_adult: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Among:
+    """The titles that are counted: those that pass a filter, without those that were hidden since they were written."""
+
+    spec: FilterSpec
+    hidden: tuple[str, ...]
+
+    def build_filter(self, *more: Match) -> models.Filter | None:
+        """Qdrant's filter, with `more` that must be so."""
+        spec = FilterSpec((*self.spec.must, *more), self.spec.should, self.spec.must_not)
+        return build_filter(spec, without=self.hidden)
+
+
 class FacetService:
     """Counts values on the live index. Safe to use from many threads."""
 
@@ -63,6 +76,7 @@ class FacetService:
         """JSON: {"facets": {field: [{"value", "count"}]}, "total"}. Raises InvalidInputError, NothingIndexedError."""
         spec = _check(request)
         live = self._live.get()
+        among = _Among(spec, live.hidden.select(include_adult=request.include_adult))
         key = (live.state, orjson.dumps([request.fields, request.filters, request.limit, request.include_adult]))
         if (known := self._memory.get(key)) is not None:
             return known
@@ -70,9 +84,9 @@ class FacetService:
             body = orjson.dumps(
                 {
                     "facets": {
-                        name: self._count_field(live.collection, name, request, spec) for name in request.fields
+                        name: self._count_field(live.collection, name, request, among) for name in request.fields
                     },
-                    "total": self._store.count(live.collection, build_filter(spec)),
+                    "total": self._store.count(live.collection, among.build_filter()),
                 }
             )
         except PointsMissingError as error:
@@ -81,29 +95,29 @@ class FacetService:
         self._memory.put_many({key: body})
         return body
 
-    def _count_field(self, collection: str, name: str, request: FacetRequest, spec: FilterSpec) -> list[dict[str, Any]]:
+    def _count_field(self, collection: str, name: str, request: FacetRequest, among: _Among) -> list[dict[str, Any]]:
         if name == _DECADES:
-            years = self._ask(collection, FIELD_BY_NAME["year"], spec, limit=_YEARS_MAX)
+            years = self._ask(collection, FIELD_BY_NAME["year"], among, limit=_YEARS_MAX)
             return _show(_sum_decades(years), request.limit)
         field = FIELD_BY_NAME[name]
-        counts = self._ask(collection, field, spec, limit=request.limit)
+        counts = self._ask(collection, field, among, limit=request.limit)
         if field.path.startswith(_FOLDED_ROOT):
-            spelled = self._find_spellings(collection, field, list(counts), spec)
+            spelled = self._find_spellings(collection, field, list(counts), among)
             counts = {spelled.get(value, value): count for value, count in counts.items()}
         return _show(counts, request.limit)
 
-    def _ask(self, collection: str, field: IndexedField, spec: FilterSpec, *, limit: int) -> dict[Any, int]:
-        condition = build_filter(spec)
+    def _ask(self, collection: str, field: IndexedField, among: _Among, *, limit: int) -> dict[Any, int]:
+        condition = among.build_filter()
         answer = self._store.call(
             lambda client: client.facet(collection, field.path, facet_filter=condition, limit=limit, exact=True)
         )
         return {hit.value: hit.count for hit in answer.hits}
 
     def _find_spellings(
-        self, collection: str, field: IndexedField, values: Sequence[str], spec: FilterSpec
+        self, collection: str, field: IndexedField, values: Sequence[str], among: _Among
     ) -> dict[str, str]:
         """Each folded value as one of the titles that were counted spells it."""
-        requests = [self._build_example(field, value, spec) for value in values]
+        requests = [self._build_example(field, value, among) for value in values]
         found: list[list[models.ScoredPoint]] = []
         for start in range(0, len(requests), _BATCH):
             found += self._store.query_batch(collection, requests[start : start + _BATCH])
@@ -114,10 +128,10 @@ class FacetService:
         return spellings
 
     @staticmethod
-    def _build_example(field: IndexedField, value: str, spec: FilterSpec) -> models.QueryRequest:
-        among = FilterSpec((*spec.must, Match(field.path, (value,))), spec.should, spec.must_not)
+    def _build_example(field: IndexedField, value: str, among: _Among) -> models.QueryRequest:
         selector = models.PayloadSelectorInclude(include=[field.name])
-        return models.QueryRequest(filter=build_filter(among), limit=1, with_payload=selector)
+        condition = among.build_filter(Match(field.path, (value,)))
+        return models.QueryRequest(filter=condition, limit=1, with_payload=selector)
 
 
 def read_names(payload: Mapping[str, Any], field: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from core.errors import ConflictError
 from core.recipe import RecipeSet
@@ -10,7 +10,7 @@ from search.contents import ContentReader, get_scope
 from search.live_reader import LiveReader
 from storage.database.generations import GenerationRepository
 from storage.database.jobs import JobRepository
-from storage.database.titles import TitleRepository
+from storage.database.visibility import HiddenPoints, VisibilityRepository
 
 
 class NothingIndexedError(ConflictError):
@@ -21,15 +21,16 @@ class NothingIndexedError(ConflictError):
 
 @dataclass(frozen=True, slots=True)
 class LiveIndex:
-    """The live collection. `state` changes whenever its content may have changed."""
+    """The live collection. `state` changes whenever its content, or what is hidden, may have changed."""
 
     collection: str
     recipes: RecipeSet
     state: str
+    hidden: HiddenPoints = field(default_factory=HiddenPoints)
 
     @property
     def scope(self) -> str:
-        """What states have in common between which an old answer does no harm: collection and excluded titles."""
+        """What states have in common between which an old answer does no harm: collection and what is hidden."""
         return get_scope(self.state)
 
 
@@ -43,23 +44,26 @@ class LiveIndexReader(LiveReader[LiveIndex]):
         self,
         generations: GenerationRepository,
         jobs: JobRepository,
-        titles: TitleRepository,
+        visibility: VisibilityRepository,
         *,
         alias: str,
         lease_s: float,
     ) -> None:
         super().__init__()
         self._generations = generations
-        self._contents = ContentReader(jobs, titles, lease_s=lease_s)
+        self._visibility = visibility
+        self._contents = ContentReader(jobs, visibility, lease_s=lease_s)
         self._alias = alias
 
     def _build_missing(self) -> ConflictError:
         return NothingIndexedError("nothing is indexed yet: import a catalogue and run an index job first")
 
     def _read(self) -> LiveIndex | None:
-        # Before the generation: what a job writes between the two reads then belongs to the next state.
+        # Before all else: what a job writes between the reads then belongs to the next state.
         contents = self._contents.read()
         generation = self._generations.get_live(self._alias)
         if generation is None:
             return None
-        return LiveIndex(generation.collection, generation.recipes, contents.name_state(generation.collection))
+        hidden = self._visibility.load_hidden_titles(generation.collection)
+        state = contents.name_state(generation.collection, hidden)
+        return LiveIndex(generation.collection, generation.recipes, state, hidden)

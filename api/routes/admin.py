@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -85,7 +86,8 @@ def build_blueprint(services: ApiServices) -> Any:
         slug = _find_slug(services, path.id)
         job_id = admin.exclusions.exclude(slug)
         removed = admin.remove_points(slug)
-        return _answer_exclusion(services, slug, job_id, excluded=True, removed_from=removed)
+        jobs = [] if job_id is None else [job_id]
+        return _answer_exclusion(services, slug, jobs, excluded=True, removed_from=removed)
 
     def restore_title(path: TitlePath, body: NoBody) -> Response:
         slug = _find_slug(services, path.id)
@@ -153,13 +155,17 @@ def _find_slug(services: ApiServices, identifier: str) -> str:
 
 
 def _answer_exclusion(
-    services: ApiServices, slug: str, job_id: uuid.UUID | None, *, excluded: bool, removed_from: list[str]
+    services: ApiServices, slug: str, jobs: Sequence[uuid.UUID], *, excluded: bool, removed_from: list[str]
 ) -> Response:
-    if job_id is not None:
+    """The last of the jobs is the title's own: the one that callers wait for."""
+    for job_id in jobs:
         services.hints.send(TASK_RUN_JOB, job_id=str(job_id))
+    if jobs:
         # What this process remembers of the index is out of date at once; other processes look again by themselves.
         services.forget_index()
-    return answer({"id": slug, "excluded": excluded, "removed_from": removed_from, "job_id": job_id})
+    return answer(
+        {"id": slug, "excluded": excluded, "removed_from": removed_from, "job_id": jobs[-1] if jobs else None}
+    )
 
 
 def _describe_stats(services: ApiServices) -> dict[str, Any]:

@@ -115,6 +115,8 @@ def upgrade() -> None:
         sa.Column("adult", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("gone", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("content_hash", sa.Text(), server_default="", nullable=False),
+        sa.Column("visibility_mark", sa.BigInteger(), nullable=True),
+        sa.Column("visibility_changed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(["sha256"], ["media_files.sha256"], name=op.f("fk_pictures_sha256")),
@@ -171,9 +173,61 @@ def upgrade() -> None:
         ["fingerprint"],
     )
     op.add_column("titles", sa.Column("pictures_hash", sa.Text(), server_default="", nullable=False))
+    _mark_visibility()
+
+
+def _mark_visibility() -> None:
+    """Each change of who may see a title or a free picture gets a number of its own, whoever writes it and how."""
+    op.add_column("titles", sa.Column("visibility_mark", sa.BigInteger(), nullable=True))
+    op.add_column("titles", sa.Column("visibility_changed_at", sa.DateTime(timezone=True), nullable=True))
+    op.execute("CREATE SEQUENCE visibility_marks")
+    # What its point does not say yet: hidden before there were marks.
+    op.execute("""
+        UPDATE titles t SET visibility_mark = nextval('visibility_marks'), visibility_changed_at = clock_timestamp()
+        WHERE t.excluded OR (t.adult AND EXISTS (
+            SELECT 1 FROM embedding_ledger l WHERE l.slug = t.slug AND l.document_hash <> t.content_hash))
+    """)
+    for table in ("titles", "pictures"):
+        op.create_index(
+            f"ix_{table}_visibility",
+            table,
+            ["visibility_mark"],
+            unique=False,
+            postgresql_where=sa.text("visibility_mark IS NOT NULL"),
+        )
+    op.drop_index("ix_titles_excluded", table_name="titles", postgresql_where=sa.text("excluded"))
+    op.execute("""
+        CREATE FUNCTION mark_visibility() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            NEW.visibility_mark := nextval('visibility_marks');
+            NEW.visibility_changed_at := clock_timestamp();
+            RETURN NEW;
+        END $$
+    """)
+    op.execute("""
+        CREATE TRIGGER mark_visibility BEFORE UPDATE OF adult, excluded ON titles FOR EACH ROW
+        WHEN ((OLD.adult, OLD.excluded) IS DISTINCT FROM (NEW.adult, NEW.excluded))
+        EXECUTE FUNCTION mark_visibility()
+    """)
+    op.execute("""
+        CREATE TRIGGER mark_visibility BEFORE UPDATE OF adult, gone, slug ON pictures FOR EACH ROW
+        WHEN (NEW.kind = 'free' AND (OLD.adult, OLD.gone, OLD.slug) IS DISTINCT FROM (NEW.adult, NEW.gone, NEW.slug))
+        EXECUTE FUNCTION mark_visibility()
+    """)
 
 
 def downgrade() -> None:
+    op.execute("DROP TRIGGER mark_visibility ON titles")
+    op.execute("DROP TRIGGER mark_visibility ON pictures")
+    op.execute("DROP FUNCTION mark_visibility()")
+    op.execute("DROP SEQUENCE visibility_marks")
+    op.create_index("ix_titles_excluded", "titles", ["updated_at"], postgresql_where=sa.text("excluded"))
+    for table in ("titles", "pictures"):
+        op.drop_index(
+            f"ix_{table}_visibility", table_name=table, postgresql_where=sa.text("visibility_mark IS NOT NULL")
+        )
+    op.drop_column("titles", "visibility_changed_at")
+    op.drop_column("titles", "visibility_mark")
     op.drop_column("titles", "pictures_hash")
     op.drop_constraint(op.f("fk_generations_image_fingerprint"), "generations", type_="foreignkey")
     op.drop_column("generations", "image_fingerprint")

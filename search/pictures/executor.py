@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from core.settings import Settings
 from search.answers import AnswerKey
 from search.backend import SearchBackend
-from search.executor import MEMORY_TTL_S, digest_shown
+from search.executor import MEMORY_TTL_S, digest_shown, hide, leave_out
 from search.pictures.live import LivePictures, LivePicturesReader
 from search.pictures.lookup import PictureLookupService
 from search.plan import SearchPlan
@@ -60,23 +59,16 @@ class PictureExecutor:
 
     def retrieve(self, plan: SearchPlan, live: LivePictures, side: QuerySide) -> Page:
         """The page of a plan."""
-        return run_steps(self._retriever.retrieve(live, _hide(plan, live), side), self._ask(live))
+        return run_steps(self._retriever.retrieve(live, hide(plan, live.hidden), side), self._ask(live))
 
     def rank(self, plan: SearchPlan, live: LivePictures, side: QuerySide) -> tuple[Ranking, tuple[str, ...]]:
         """The ranked points alone, and the names of the vectors that took part."""
-        return run_steps(self._retriever.rank(_hide(plan, live), side), self._ask(live))
+        return run_steps(self._retriever.rank(hide(plan, live.hidden), side), self._ask(live))
 
     def describe(self, plan: SearchPlan, live: LivePictures, side: QuerySide, points: Sequence[Ranked]) -> list[Hit]:
         """The hits of points that were ranked before, without those that must not be seen by now."""
-        hidden = set(live.list_hidden(include_adult=not plan.filter.hides_adult))
-        seen = [point for point in points if point.point_id not in hidden]
+        seen = leave_out(points, plan, live.hidden)
         return run_steps(self._retriever.describe(live, plan, side, seen), self._ask(live))
 
     def _ask(self, live: LivePictures) -> Ask:
         return self._backend.build_ask(live, forget=self._pictures.forget)
-
-
-def _hide(plan: SearchPlan, live: LivePictures) -> SearchPlan:
-    """The plan without pictures whose titles have been excluded, or become adult, since their points were written."""
-    hidden = live.list_hidden(include_adult=not plan.filter.hides_adult)
-    return replace(plan, without=(*plan.without, *hidden)) if hidden else plan

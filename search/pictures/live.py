@@ -10,8 +10,7 @@ from search.contents import ContentReader, get_scope
 from search.live_reader import LiveReader
 from storage.database.jobs import JobRepository
 from storage.database.picture_generations import PictureGenerationRepository
-from storage.database.picture_visibility import HiddenPictures, PictureVisibilityRepository
-from storage.database.titles import TitleRepository
+from storage.database.visibility import HiddenPoints, VisibilityRepository
 
 NOTHING_INDEXED = (
     "no pictures are indexed yet: set IMAGE_EMBEDDING_MODEL, run `avs download`, and then `avs index --pictures`"
@@ -25,16 +24,12 @@ class LivePictures:
     collection: str
     recipe: EmbeddingRecipe
     state: str
-    hidden: HiddenPictures
+    hidden: HiddenPoints
 
     @property
     def scope(self) -> str:
         """What states have in common between which an old answer does no harm."""
         return get_scope(self.state)
-
-    def list_hidden(self, *, include_adult: bool) -> tuple[str, ...]:
-        """Ids of points that this caller may not see, whatever their payloads say."""
-        return self.hidden.excluded if include_adult else self.hidden.excluded + self.hidden.adult
 
 
 class LivePicturesReader(LiveReader[LivePictures]):
@@ -43,9 +38,8 @@ class LivePicturesReader(LiveReader[LivePictures]):
     def __init__(
         self,
         generations: PictureGenerationRepository,
-        visibility: PictureVisibilityRepository,
         jobs: JobRepository,
-        titles: TitleRepository,
+        visibility: VisibilityRepository,
         *,
         alias: str,
         lease_s: float,
@@ -53,7 +47,7 @@ class LivePicturesReader(LiveReader[LivePictures]):
         super().__init__()
         self._generations = generations
         self._visibility = visibility
-        self._contents = ContentReader(jobs, titles, lease_s=lease_s)
+        self._contents = ContentReader(jobs, visibility, lease_s=lease_s)
         self._alias = alias
 
     def _build_missing(self) -> ConflictError:
@@ -65,7 +59,6 @@ class LivePicturesReader(LiveReader[LivePictures]):
         generation = self._generations.get_live(self._alias)
         if generation is None:
             return None
-        hidden = self._visibility.load_hidden(generation.collection)
-        more = ",".join((*hidden.excluded, "adult", *hidden.adult)) if hidden.excluded or hidden.adult else ""
-        state = contents.name_state(generation.collection, more=more)
+        hidden = self._visibility.load_hidden_pictures(generation.collection)
+        state = contents.name_state(generation.collection, hidden)
         return LivePictures(generation.collection, generation.recipe, state, hidden)

@@ -119,7 +119,7 @@ class PictureLookupService:
         live = self._find_live()
         if live is None or live.recipe.fingerprint != recipe:
             return {}
-        hidden = live.list_hidden(include_adult=not plan.filter.hides_adult)
+        hidden = live.hidden.select(include_adult=not plan.filter.hides_adult)
         requests = [_build_grouped(plan, name, vector, hidden) for name in _names(plan)]
         best: dict[str, BestPicture] = {}
         weights = {one.name: one.weight for one in plan.vectors}

@@ -31,25 +31,25 @@ class ExclusionRepository:
 
         Raises NotFoundError.
         """
-        return self._set(slug, excluded=True)
+        return next(iter(self._set(slug, excluded=True)), None)
 
-    def restore(self, slug: str) -> uuid.UUID | None:
-        """The title belongs in the index again; returns the job that writes it, None if it was not excluded.
+    def restore(self, slug: str) -> list[uuid.UUID]:
+        """The title belongs in the index again; returns the jobs that write it and its pictures, the title's own last.
 
-        Raises NotFoundError.
+        None at all if it was not excluded. Raises NotFoundError.
         """
         return self._set(slug, excluded=False)
 
-    def _set(self, slug: str, *, excluded: bool) -> uuid.UUID | None:
+    def _set(self, slug: str, *, excluded: bool) -> list[uuid.UUID]:
         statement = update(titles).where(titles.c.slug == slug, titles.c.excluded.is_(not excluded))
         with self._database.begin() as connection:
             if connection.execute(statement.values(excluded=excluded, updated_at=func.now())).rowcount:
-                reason = "excluded" if excluded else "restored"
-                if not excluded and connection.execute(_HAS_PICTURES, {"slug": slug}).scalar_one():
-                    # Their points went with the title's; its own job does without them until this one has ended.
-                    self._jobs.create_in(connection, _PICTURES, {"ids": [slug], "reason": reason})
-                return self._jobs.create_in(connection, _KIND, {"ids": [slug], "reason": reason})
+                params = {"ids": [slug], "reason": "excluded" if excluded else "restored"}
+                # The points of its pictures went with its own, and its own job does without them until theirs is done.
+                has_pictures = not excluded and connection.execute(_HAS_PICTURES, {"slug": slug}).scalar_one()
+                kinds = [_PICTURES, _KIND] if has_pictures else [_KIND]
+                return [self._jobs.create_in(connection, kind, params) for kind in kinds]
             known = connection.execute(titles.select().where(titles.c.slug == slug)).first()
         if known is None:
             raise NotFoundError("title", slug)
-        return None
+        return []

@@ -95,6 +95,11 @@ def _created() -> Column[object]:
     return Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now())
 
 
+def _marked() -> tuple[Column[object], Column[object]]:
+    """The last change of who may see the row; null: never changed. Only the triggers of migration 0010 write them."""
+    return Column("visibility_mark", BigInteger), Column("visibility_changed_at", DateTime(timezone=True))
+
+
 titles = Table(
     "titles",
     metadata,
@@ -106,14 +111,15 @@ titles = Table(
     Column("version", Integer, nullable=False, server_default=text("1")),
     # Which of its pictures are in which pictures collection; blank: none.
     Column("pictures_hash", Text, nullable=False, server_default=""),
+    *_marked(),
     _created(),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     # Who links to an id: the titles whose related_vector speaks of it.
     Index("ix_titles_related", text("(document -> 'related_anime') jsonb_path_ops"), postgresql_using="gin"),
     # What was stored since: asked every few seconds by each web process, which keeps the names of all titles.
     Index("ix_titles_updated_at", "updated_at"),
-    # What is excluded, and since when: asked every two seconds by each web process.
-    Index("ix_titles_excluded", "updated_at", postgresql_where=text("excluded")),
+    # The few that were ever hidden or shown again: asked every two seconds by each web process.
+    Index("ix_titles_visibility", "visibility_mark", postgresql_where=text("visibility_mark IS NOT NULL")),
 )
 
 title_ids = Table(
@@ -362,11 +368,14 @@ pictures = Table(
     Column("gone", Boolean, nullable=False, server_default=text("false")),
     # Over all that its point says: compared with picture_ledger.
     Column("content_hash", Text, nullable=False, server_default=""),
+    # Of free pictures only: those of titles are hidden with their titles.
+    *_marked(),
     _created(),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Index("ix_pictures_slug", "slug"),
     Index("ix_pictures_sha256", "sha256"),
     Index("ix_pictures_url", text("md5(url)")),
+    Index("ix_pictures_visibility", "visibility_mark", postgresql_where=text("visibility_mark IS NOT NULL")),
 )
 
 # Collections of pictures, one for each picture encoder.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, false, func, select, text, update
+from sqlalchemy import Connection, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from core.identity import parse_provider_key
@@ -95,15 +95,6 @@ class TitleRepository:
         with self._database.begin() as connection:
             query = select(func.count()).select_from(titles).where(titles.c.excluded.is_(False))
             return connection.execute(query).scalar_one()
-
-    def describe_exclusions(self, *, settle_s: float) -> tuple[str, bool]:
-        """A text that changes whenever a title is excluded or comes back; whether one was in `settle_s` seconds."""
-        last = func.max(titles.c.updated_at)
-        is_recent = func.coalesce(last > func.now() - func.make_interval(0, 0, 0, 0, 0, 0, settle_s), false())
-        with self._database.begin() as connection:
-            query = select(func.count(), last, is_recent).where(titles.c.excluded)
-            count, excluded_at, recent = connection.execute(query).one()
-        return f"{count} {excluded_at}", recent
 
     def is_any_made_from_other_pictures(self, connection: Connection, alias: str) -> bool:
         """True if a collection in use holds a title whose picture vectors were made from other pictures than it has."""

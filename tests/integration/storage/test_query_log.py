@@ -1,4 +1,4 @@
-"""The log of searches and the excluded titles on a real Postgres."""
+"""The log of searches on a real Postgres."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pytest
 
 from storage.database.query_log import LoggedQuery, QueryLogRepository
 from storage.database.session import Database
-from storage.database.titles import StoredTitle, TitleRepository
 
 Execute = Callable[..., Any]
 
@@ -76,27 +75,3 @@ def test_pruning_keeps_some_days_and_what_was_asked_most(database: Database, exe
     assert queries.prune(most=3) == 5 + 2
     assert [query.asked for query in queries.load_top(most=10, days=60)] == [5, 4, 3]
     assert queries.prune(most=3) == 0
-
-
-def test_exclusions_are_described_by_number_and_time(database: Database, execute: Execute) -> None:
-    """The text changes when a title is excluded and when one comes back; an exclusion is recent for a while."""
-    titles = TitleRepository(database)
-    with database.begin() as connection:
-        rows = [StoredTitle(f"t{number}", {"title": "t"}, "hash", adult=False, excluded=False) for number in range(2)]
-        titles.insert(connection, rows)
-    assert titles.describe_exclusions(settle_s=60) == ("0 None", False)
-    seen = []
-    for statement in (
-        "UPDATE titles SET excluded = true, updated_at = now() WHERE slug = 't0'",
-        "UPDATE titles SET updated_at = now() WHERE slug = 't0'",
-        "UPDATE titles SET excluded = true, updated_at = now() WHERE slug = 't1'",
-        "UPDATE titles SET excluded = false WHERE slug = 't1'",
-    ):
-        execute(statement)
-        text, is_recent = titles.describe_exclusions(settle_s=60)
-        seen.append(text)
-        assert is_recent
-    assert len(set(seen[:3])) == 3
-    assert seen[3] == seen[1], "exactly the same titles are excluded as before"
-    execute("UPDATE titles SET updated_at = now() - interval '61 seconds'")
-    assert titles.describe_exclusions(settle_s=60)[1] is False

@@ -13,6 +13,7 @@ from core.recipe import EmbeddingRecipe, RecipeSet
 from search.live import LiveIndexReader, NothingIndexedError
 from storage.database.generations import Generation
 from storage.database.models import GenerationState
+from storage.database.visibility import HiddenPoints
 
 _RECIPE = EmbeddingRecipe("fake", "1", 4, 1)
 RECIPES = RecipeSet(_RECIPE, _RECIPE, _RECIPE)
@@ -25,8 +26,8 @@ class Repositories:
         self.collection: str | None = "titles_1"
         self.writes = "0 None"
         self.is_writing = False
-        self.exclusions = "0 None"
-        self.is_settling = False
+        self.visibility = "0 0"
+        self.hidden = HiddenPoints()
         self.away = False
         self.reads = 0
 
@@ -39,8 +40,11 @@ class Repositories:
     def describe_writes(self, *, settle_s: float) -> tuple[str, bool]:
         return self.writes, self.is_writing
 
-    def describe_exclusions(self, *, settle_s: float) -> tuple[str, bool]:
-        return self.exclusions, self.is_settling
+    def describe(self) -> str:
+        return self.visibility
+
+    def load_hidden_titles(self, collection: str) -> HiddenPoints:
+        return self.hidden
 
 
 @pytest.fixture
@@ -121,27 +125,47 @@ def test_the_state_changes_when_the_content_may_have(
     assert len(set(states)) == len(states)
 
 
-def test_an_exclusion_or_another_generation_is_another_scope(
-    reader: LiveIndexReader, repositories: Repositories, monkeypatch: pytest.MonkeyPatch
+def test_a_hidden_title_or_another_generation_is_another_scope(
+    reader: LiveIndexReader, repositories: Repositories
 ) -> None:
-    """What a job writes leaves the scope as it is; an excluded title changes it, every two seconds for a while."""
+    """What a job writes leaves the scope as it is; each change of who may see what, and of what is hidden, ends it."""
     scopes = [reader.get().scope]
     repositories.writes = "1 2026-11-21"
     expire(reader)
     assert reader.get().scope == scopes[0]
-    repositories.exclusions = "1 2026-11-21"
+    repositories.visibility = "1 0"
     expire(reader)
     scopes.append(reader.get().scope)
+    for hidden in (HiddenPoints(excluded=("a",)), HiddenPoints(adult=("a",)), HiddenPoints(("a",), ("b",))):
+        repositories.hidden = hidden
+        expire(reader)
+        assert reader.get().hidden == hidden
+        scopes.append(reader.get().scope)
     repositories.collection = "titles_2"
     expire(reader)
     scopes.append(reader.get().scope)
-    repositories.is_settling = True
-    for moment in (1_000.0, 1_002.0):
-        monkeypatch.setattr(search.contents.time, "time", lambda moment=moment: moment)
-        expire(reader)
-        scopes.append(reader.get().scope)
     assert len(set(scopes)) == len(scopes)
     assert reader.get().state.startswith(reader.get().scope)
+
+
+def test_what_is_hidden_is_read_after_the_name_of_the_state(
+    reader: LiveIndexReader, repositories: Repositories
+) -> None:
+    """A change between both reads belongs to the next state: no state says more than what was left out."""
+    read: list[str] = []
+    fake: Any = repositories
+
+    def describe() -> str:
+        read.append("visibility")
+        return "1 0"
+
+    def load(collection: str) -> HiddenPoints:
+        read.append(collection)
+        return HiddenPoints()
+
+    fake.describe, fake.load_hidden_titles = describe, load
+    reader.get()
+    assert read == ["visibility", "titles_1"]
 
 
 def test_nobody_sees_a_gap_while_it_is_read_again(reader: LiveIndexReader, repositories: Repositories) -> None:
