@@ -1,7 +1,8 @@
 """(g) Pictures a second of the downloader, against img2dataset: same host on loopback, same files, same connections.
 
-Both in turn, some times over; the median of the ratios counts. Ours fetches, checks by a decode, hashes (SHA-256,
-perceptual hash, colour), brings the files to the disk and records it all in Postgres. Neither start is counted.
+Both in turn, a process a core, some times over; the median of the ratios counts. Ours fetches, checks by a decode,
+hashes (SHA-256, perceptual hash, colour), brings the files to the disk and records it all in Postgres. Neither start is
+counted.
 
 `python -m benchmarks.downloads --mixed 10000` fetches a list of which a tenth fails in every way, and adds up.
 """
@@ -91,15 +92,18 @@ def serve_pictures(folder: Path | None, *, address: str = "127.0.0.1") -> Iterat
 
 def fetch_list(env: Mapping[str, str], urls: Path, *, count: int, folder: Path) -> dict[str, Any]:
     """One run of ours into an empty database and an empty folder."""
-    found = run_downloader(env, urls, folder=folder)
+    found = run_downloader(env, urls, folder=folder, processes=img2dataset.count_processes(CONNECTIONS))
     if found["outcomes"] != {"fetched": count}:
         raise RuntimeError(f"of {count} pictures came: {found['outcomes']}")
     seconds, cpu_ms = found["seconds"], 1_000 * found["cpu_s"] / count
     return {"seconds": round(seconds, 2), "per_s": round(count / seconds, 1), "cpu_ms": round(cpu_ms, 2)}
 
 
-def run_downloader(env: Mapping[str, str], urls: Path, *, folder: Path, **settings: str) -> dict[str, Any]:
-    """The figures of one process that fetches a list."""
+def run_downloader(
+    env: Mapping[str, str], urls: Path, *, folder: Path, processes: int = 1, **settings: str
+) -> dict[str, Any]:
+    """The figures of so many workers, each with its part of a list and its share of the connections."""
+    share = str(CONNECTIONS // processes)
     given = {
         **os.environ,
         **env,
@@ -107,20 +111,28 @@ def run_downloader(env: Mapping[str, str], urls: Path, *, folder: Path, **settin
         "MEDIA_PATH": str(folder / "media"),
         "LOG_LEVEL": "ERROR",
         "DOWNLOAD_ALLOWED_NETWORKS": "127.0.0.0/8",
-        "DOWNLOAD_CONCURRENCY": str(CONNECTIONS),
-        "DOWNLOAD_PER_HOST": str(CONNECTIONS),
+        "DOWNLOAD_CONCURRENCY": share,
+        "DOWNLOAD_PER_HOST": share,
         **settings,
     }
     migrate = [sys.executable, "-m", "alembic", "-c", "migrations/alembic.ini"]
     for step in (["downgrade", "base"], ["upgrade", "head"]):
         subprocess.run([*migrate, *step], cwd=_ROOT, env=given, check=True, capture_output=True, timeout=120)
-    command = [sys.executable, "-m", "benchmarks.download_process", str(urls)]
-    command += ["--until-closed"] if settings else []
-    done = subprocess.run(
-        command, cwd=_ROOT, env=given, check=True, stdout=subprocess.PIPE, text=True, timeout=_LIMIT_S
+    command = [sys.executable, "-m", "benchmarks.download_process"]
+    stored = subprocess.run(
+        [*command, "--urls", str(urls)], cwd=_ROOT, env=given, check=True, stdout=subprocess.PIPE, timeout=120
     )
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    command += ["--job", json.loads(stored.stdout)["job"], *(["--until-closed"] if settings else [])]
+    workers = [
+        subprocess.Popen([*command, "--shard", f"{number}/{processes}"], cwd=_ROOT, env=given, stdout=subprocess.PIPE)
+        for number in range(1, processes + 1)
+    ]
+    parts = [json.loads(worker.communicate(timeout=_LIMIT_S)[0]) for worker in workers]
+    seconds = max(part["ended"] for part in parts) - min(part["started"] for part in parts)
+    last = max(parts, key=lambda part: part["ended"])
+    outcomes, dead_letters = last["outcomes"], last["dead_letters"]
+    cpu_s = sum(part["cpu_s"] for part in parts)
+    return {"seconds": seconds, "cpu_s": cpu_s, "outcomes": outcomes, "dead_letters": dead_letters}
 
 
 def run_mixed(count: int) -> dict[str, Any]:

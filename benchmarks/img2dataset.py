@@ -35,12 +35,18 @@ def ensure_environment(folder: Path = _FOLDER) -> Path:
     return venv / "bin" / "img2dataset"
 
 
+def count_processes(connections: int) -> int:
+    """A process for each core, as it is meant to be used; ours gets as many."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, connections))
+
+
 def run(urls: Path, *, count: int, connections: int, resize_mode: str = "no") -> dict[str, Any]:
     """One run over a list of `count` URLs. `seconds` is from its first shard's begin to its last one's end.
 
     Its start (imports, processes) is left out, as ours is; `cpu_ms` a picture has it.
     """
-    processes = max(1, min(len(os.sched_getaffinity(0)), connections))
+    processes = count_processes(connections)
     options = {
         "url_list": urls,
         "input_format": "txt",

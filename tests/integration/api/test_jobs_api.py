@@ -81,10 +81,25 @@ def test_a_job_is_shown_with_its_progress(client: FlaskClient) -> None:
         "seconds_left": 0.0,
         "dead_letters": 0,
         "open_rows": 0,
+        "downloads": None,
     }
     listed = [job["id"] for job in client.get("/api/v1/jobs?limit=2").get_json()["jobs"]]
     assert listed == [second["id"], first["id"]]
     assert client.get("/api/v1/jobs?state=completed").get_json() == {"jobs": []}
+
+
+def test_a_job_of_downloads(client: FlaskClient, api: ApiServices) -> None:
+    """A list of URLs is kept in the row and shown by its length; a wrong one is refused by its place."""
+    urls = ["https://example.org/a.jpg", {"url": "https://example.org/b.jpg", "tags": ["x"]}]
+    answer = client.post("/api/v1/jobs", json={"kind": "download", "urls": urls, "then_index": True})
+    assert answer.status_code == 202
+    job = answer.get_json()
+    assert (job["kind"], job["params"]) == ("download", {"urls": 2, "then_index": True})
+    stored = api.jobs.get(uuid.UUID(job["id"])).params
+    assert stored == {"urls": [{"url": urls[0]}, urls[1]], "then_index": True}
+    refused = client.post("/api/v1/jobs", json={"kind": "download", "urls": ["ftp://example.org/a.jpg"]})
+    assert refused.status_code == 422 and refused.get_json()["field"] == "urls.0"
+    assert [one["id"] for one in client.get("/api/v1/jobs?limit=1").get_json()["jobs"]] == [job["id"]]
 
 
 def test_cancel_and_retry_follow_the_state(client: FlaskClient, broker: Any) -> None:
