@@ -55,13 +55,13 @@ class VisibilityRepository:
 
     def load_hidden_titles(self, collection: str) -> HiddenPoints:
         """Points of a collection of titles that must not be found, beside those whose payloads say so."""
-        return _sort({point_id(slug): excluded for slug, excluded in self._load(_HIDDEN_TITLES, collection)})
+        return _sort({point_id(row.slug): row.excluded for row in self._load(_HIDDEN_TITLES, collection)})
 
     def load_hidden_pictures(self, collection: str) -> HiddenPoints:
         """Points of a collection of pictures that must not be found, beside those whose payloads say so."""
         hidden: dict[str, bool] = {}
-        for row_id, excluded in self._load(_HIDDEN_PICTURES, collection):
-            hidden[str(row_id)] = excluded or hidden.get(str(row_id), False)
+        for row in self._load(_HIDDEN_PICTURES, collection):
+            hidden[str(row.id)] = row.excluded or hidden.get(str(row.id), False)
         return _sort(hidden)
 
     def _load(self, query: TextClause, collection: str) -> Sequence[Row[Any]]:
@@ -105,7 +105,7 @@ _HIDDEN_PICTURES = text("""
         FROM pictures p LEFT JOIN titles t ON t.slug = p.slug
         WHERE p.visibility_mark IS NOT NULL AND (p.adult OR p.gone OR t.excluded)
     )
-    SELECT c.id, c.excluded OR c.gone
+    SELECT c.id, c.excluded OR c.gone AS excluded
     FROM changed c
     LEFT JOIN picture_ledger l ON l.collection = :collection AND l.picture_id = c.id
     WHERE (c.sha256 IS NOT NULL OR l.picture_id IS NOT NULL)
