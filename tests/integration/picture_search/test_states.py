@@ -9,14 +9,21 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from qdrant_client import models
 from sqlalchemy import text
 
 from api.app import create_app
 from api.services import ApiServices, build_services
+from core.identity import point_id
 from embedded.services import EmbeddedServices
 from inference.pictures.fake import FakePictureEncoder
 from inference.pictures.visual_baseline import VisualBaseline
 from storage.database.models import PictureKind
+from storage.database.picture_generations import PictureGenerationRepository
+from storage.database.picture_ledger import PictureEntry, PictureLedgerRepository
+from storage.database.pictures import FreePicture, PictureRepository
+from storage.database.session import Database
+from storage.vectors.store import VectorStore
 from tests.integration.picture_search.conftest import (
     Builder,
     PictureIndex,
@@ -146,6 +153,95 @@ def test_pictures_of_a_hidden_title_are_hidden_at_once(
         assert client.get(f"/api/v1/similarity/visual/{cover.id}?include_adult=true").status_code == 200
         seen = list_ids(include_adult=True)
         assert str(cover.id) in seen and str(banner.id) not in seen
+
+
+def follow(index: PictureIndex, database: Database, number: int) -> None:
+    """What the jobs leave behind when they are long over: points and ledgers say of the title what Postgres does."""
+    slug, repository = slug_of(number), PictureRepository(database)
+    repository.sync_titles([slug])
+    rows = [row for rows in repository.load_of_titles([slug]).values() for row in rows]
+    pictures = index.settings.qdrant_pictures_collection_name
+    store = VectorStore(index.settings, timeout_s=30)
+    for collection, points in (
+        (pictures, [str(row.id) for row in rows]),
+        (f"{index.settings.qdrant_collection_name}_g1", [point_id(slug)]),
+    ):
+        payload = models.SetPayload(payload={"adult": rows[0].adult}, points=points)
+        store.apply(collection, [models.SetPayloadOperation(set_payload=payload)])
+    store.close()
+    generation = PictureGenerationRepository(database).get_live(pictures)
+    assert generation is not None
+    with database.begin() as connection:
+        entries = [PictureEntry(row.id, row.content_hash, row.sha256 or "") for row in rows]
+        PictureLedgerRepository(database).record(connection, generation.collection, entries)
+        connection.execute(
+            text(
+                "INSERT INTO embedding_ledger (collection, slug, document_hash, passages) "
+                "SELECT :collection, slug, content_hash, '{}' FROM titles WHERE slug = :slug ON CONFLICT DO NOTHING"
+            ),
+            {"slug": slug, "collection": f"{index.settings.qdrant_collection_name}_g1"},
+        )
+        connection.execute(text("UPDATE titles SET visibility_changed_at = now() - interval '1 day'"))
+
+
+@pytest.mark.parametrize("target", ["pictures", "titles"])
+def test_no_answer_from_before_a_change_comes_back(
+    new_index: Callable[..., PictureIndex],
+    make_client: Callable[..., Any],
+    worker: None,
+    cache_url: str,
+    target: str,
+) -> None:
+    """A title turns adult, then its points follow: no answer from before is shown, not even as a stale one."""
+    index = new_index()
+    cover = index.find(slug=slug_of(7), kind=PictureKind.COVER)
+    own = str(cover.id) if target == "pictures" else slug_of(7)
+    services, client = make_client(index)
+    body = {"image_data": encode(index.get_cover(7)), "target": target, "limit": 100}
+    scopes: list[tuple[str, str]] = []
+
+    def ask() -> list[str]:
+        services.forget_index()
+        scopes.append((services.live.get().scope, services.live_pictures.get().scope))
+        answer = client.post(IMAGE, json=body)
+        assert answer.status_code == 200 and services.search.flush(timeout_s=10)
+        return [one["id"] for one in answer.get_json()["results"]]
+
+    with index.open_database() as database:
+        assert own in ask() and own in ask()
+        with database.begin() as connection:
+            connection.execute(text("UPDATE titles SET adult = true WHERE slug = :slug"), {"slug": slug_of(7)})
+        assert own not in ask()
+        follow(index, database, 7)
+        assert own not in ask() and own not in ask()
+        assert not services.live.get().hidden.adult and not services.live_pictures.get().hidden.adult
+    for of_one in zip(*scopes, strict=True):
+        assert (of_one[0], of_one[3]) == (of_one[1], of_one[4]), "nothing had changed"
+        assert len(set(of_one)) == 3, "no scope comes back"
+
+
+def test_a_free_picture_that_turns_adult_is_hidden_at_once(
+    new_index: Callable[..., PictureIndex], make_client: Callable[..., Any], worker: None, cache_url: str
+) -> None:
+    """Given again as an adult one, it is in no answer before any job has run, unless adult pictures are asked for."""
+    index = new_index()
+    still = index.find(slug=None, kind=PictureKind.FREE)
+    services, client = make_client(index)
+    body = {"image_data": encode(index.files[still.url or ""]), "target": "pictures", "limit": 100}
+
+    def list_ids(**more: Any) -> list[str]:
+        services.forget_index()
+        return [one["id"] for one in client.post(IMAGE, json={**body, **more}).get_json()["results"]]
+
+    assert list_ids()[0] == str(still.id)
+    with index.open_database() as database:
+        again = FreePicture(name=still.name, url=still.url, tags=still.tags, metadata=still.metadata, adult=True)
+        assert PictureRepository(database).add_free([again]) == [still.id]
+        assert str(still.id) not in list_ids()
+        assert list_ids(include_adult=True)[0] == str(still.id)
+        with database.begin() as connection:
+            PictureRepository(database).remove(connection, [still.id])
+        assert str(still.id) not in list_ids(include_adult=True)
 
 
 def test_a_picture_that_is_not_indexed_yet_says_so(
