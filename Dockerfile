@@ -20,7 +20,8 @@ FROM base AS app-build
 WORKDIR /build
 RUN python -m venv /venv
 COPY setup.cfg pyproject.toml requirements.lock README.md LICENSE ./
-RUN --mount=type=cache,target=/root/.cache/pip pip install --constraint requirements.lock .
+# With boto3, so that MEDIA_S3_BUCKET needs no image of its own.
+RUN --mount=type=cache,target=/root/.cache/pip pip install --constraint requirements.lock ".[s3]"
 
 FROM app-build AS worker-build
 ARG DEVICE=cpu

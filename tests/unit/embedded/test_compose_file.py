@@ -146,6 +146,14 @@ def test_only_model_workers_carry_the_models(services: dict[str, Any]) -> None:
             assert service["build"]["target"] == "app"
 
 
+def test_every_image_can_keep_pictures_in_a_bucket() -> None:
+    """Each process that reads or writes pictures finds boto3, since both images are built on the same dependencies."""
+    stages = (ROOT / "Dockerfile").read_text(encoding="utf-8").split("\nFROM ")
+    (shared,) = (stage for stage in stages if stage.startswith("base AS app-build"))
+    assert 'pip install --constraint requirements.lock ".[s3]"' in shared
+    assert any(stage.startswith("app-build AS worker-build") for stage in stages)
+
+
 def test_secrets_come_from_the_environment() -> None:
     """No password is written down, and a missing one stops compose rather than becoming empty."""
     text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
