@@ -243,7 +243,7 @@ class PictureEmbeddingService:
             lost = sorted({work.picture.sha256 for work in works if work.picture and work.picture.sha256})
             for work in works:
                 self._tables.rows.fail_in(connection, run.job_id, work.claim, reason=reason, is_final=True)
-            self._tables.pictures.detach(connection, [work.claim.id for work in works])
+            self._tables.pictures.detach(connection, [work.claim.id for work in works], lost=lost)
             self._tables.downloads.want_again(connection, lost)
         _log.error(Event.PICTURE_DEAD, reason=reason, pictures=len(works), sha256=lost)
 

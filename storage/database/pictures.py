@@ -137,11 +137,12 @@ class PictureRepository:
         """These pictures, whatever their URL, show this content from now on; returns how many that is news to."""
         return connection.execute(_ATTACH_BY_ID, {"ids": list(ids), "sha256": sha256}).rowcount
 
-    def detach(self, connection: Connection, ids: Sequence[uuid.UUID]) -> None:
-        """The content of these pictures is lost: they have none until it is attached again."""
-        connection.execute(
-            text("UPDATE pictures SET sha256 = NULL, updated_at = now() WHERE id = ANY(:ids)"), {"ids": list(ids)}
-        )
+    def detach(self, connection: Connection, ids: Sequence[uuid.UUID], *, lost: Sequence[str]) -> None:
+        """The contents `lost` are gone: those of the pictures that still show one have none until one is attached."""
+        statement = text("""
+            UPDATE pictures SET sha256 = NULL, updated_at = now() WHERE id = ANY(:ids) AND sha256 = ANY(:lost)
+        """)
+        connection.execute(statement, {"ids": list(ids), "lost": list(lost)})
 
     def remove(self, connection: Connection, ids: Sequence[uuid.UUID]) -> int:
         """These pictures are to leave the index with the next job; returns how many were there."""

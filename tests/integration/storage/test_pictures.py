@@ -127,6 +127,17 @@ def test_a_content_reaches_all_pictures_of_its_address(database: Database, repos
     assert repository.count() == {"all": 6, "stored": 6, "adult": 0}
 
 
+def test_a_lost_content_takes_no_newer_one_with_it(database: Database, repository: PictureRepository) -> None:
+    """A picture that was given another content meanwhile keeps it when the one that it showed before is found lost."""
+    ids = repository.add_free([FreePicture(name="left"), FreePicture(name="replaced")])
+    with database.begin() as connection:
+        repository.attach_to(connection, ids, _SHA)
+        repository.attach_to(connection, ids[1:], _OTHER_SHA)
+        repository.detach(connection, ids, lost=[_SHA])
+    found = repository.load(ids)
+    assert [found[one].sha256 for one in ids] == [None, _OTHER_SHA]
+
+
 def test_pictures_of_excluded_titles_are_not_found(database: Database, repository: PictureRepository) -> None:
     """While a title is excluded none of its pictures is listed, counted or got."""
     _store(database, "one", _title(picture=_COVER))
