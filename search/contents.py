@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from storage.database.jobs import JobRepository
@@ -11,6 +12,8 @@ from storage.database.visibility import HiddenPoints, VisibilityRepository
 
 # While a job writes, cached results live this long: a changed title is found within a minute.
 _WRITING_EPOCH_S = 30
+# How often points that are left out by their ids are looked at again.
+_HIDDEN_EPOCH_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,29 @@ class ContentReader:
         return Contents(
             digest(self._visibility.describe()), digest(writes, every_s=_WRITING_EPOCH_S if is_writing else None)
         )
+
+
+class HiddenReader:
+    """Reads hidden points when they may be others, for that is dear where much has changed over the years.
+
+    Who may see what is the same as long as `Contents.visibility` is, so hidden points become fewer only: each as soon
+    as its own point says what it is. Until that is looked for again they are left out by their ids a little longer.
+    For one thread at a time.
+    """
+
+    def __init__(self, load: Callable[[str], HiddenPoints]) -> None:
+        self._load = load
+        self._hidden = HiddenPoints()
+        self._of: tuple[str, str] | None = None
+        self._read_at = 0.0
+
+    def read(self, collection: str, contents: Contents) -> HiddenPoints:
+        """Of this collection. Raises DependencyUnavailableError."""
+        wanted = (collection, contents.visibility)
+        is_old = self._hidden != HiddenPoints() and time.monotonic() - self._read_at > _HIDDEN_EPOCH_S
+        if self._of != wanted or is_old:
+            self._hidden, self._of, self._read_at = self._load(collection), wanted, time.monotonic()
+        return self._hidden
 
 
 def digest(text: str, *, every_s: float | None = None) -> str:

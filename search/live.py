@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from core.errors import ConflictError
 from core.recipe import RecipeSet
-from search.contents import ContentReader, get_scope
+from search.contents import ContentReader, HiddenReader, get_scope
 from search.live_reader import LiveReader
 from storage.database.generations import GenerationRepository
 from storage.database.jobs import JobRepository
@@ -51,7 +51,7 @@ class LiveIndexReader(LiveReader[LiveIndex]):
     ) -> None:
         super().__init__()
         self._generations = generations
-        self._visibility = visibility
+        self._hidden = HiddenReader(visibility.load_hidden_titles)
         self._contents = ContentReader(jobs, visibility, lease_s=lease_s)
         self._alias = alias
 
@@ -64,6 +64,6 @@ class LiveIndexReader(LiveReader[LiveIndex]):
         generation = self._generations.get_live(self._alias)
         if generation is None:
             return None
-        hidden = self._visibility.load_hidden_titles(generation.collection)
+        hidden = self._hidden.read(generation.collection, contents)
         state = contents.name_state(generation.collection, hidden)
         return LiveIndex(generation.collection, generation.recipes, state, hidden)

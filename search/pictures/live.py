@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from core.errors import ConflictError, NoPictureEncoderError
 from core.recipe import EmbeddingRecipe
-from search.contents import ContentReader, get_scope
+from search.contents import ContentReader, HiddenReader, get_scope
 from search.live_reader import LiveReader
 from storage.database.jobs import JobRepository
 from storage.database.picture_generations import PictureGenerationRepository
@@ -46,7 +46,7 @@ class LivePicturesReader(LiveReader[LivePictures]):
     ) -> None:
         super().__init__()
         self._generations = generations
-        self._visibility = visibility
+        self._hidden = HiddenReader(visibility.load_hidden_pictures)
         self._contents = ContentReader(jobs, visibility, lease_s=lease_s)
         self._alias = alias
 
@@ -59,6 +59,6 @@ class LivePicturesReader(LiveReader[LivePictures]):
         generation = self._generations.get_live(self._alias)
         if generation is None:
             return None
-        hidden = self._visibility.load_hidden_pictures(generation.collection)
+        hidden = self._hidden.read(generation.collection, contents)
         state = contents.name_state(generation.collection, hidden)
         return LivePictures(generation.collection, generation.recipe, state, hidden)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,7 +10,9 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
+from api.services import ApiServices
 from core.identity import point_id
+from messaging.names import TASK_RUN_JOB
 
 ADMIN = "/api/v1/admin"
 Wait = Callable[[str], Any]
@@ -238,3 +241,15 @@ def test_two_reindexes_at_once_are_a_conflict(client: FlaskClient, pipeline: Any
     answer = client.post(f"{ADMIN}/reindex", json={})
     assert (answer.status_code, building.collection in answer.get_json()["detail"]) == (409, True)
     pipeline.switch.give_up(building.collection, reason="test")
+
+
+def test_both_jobs_of_a_restored_title_are_begun_at_once(
+    client: FlaskClient, api: ApiServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hint for the job of its pictures and one for its own, which is the one that the answer names."""
+    jobs, sent = [uuid.uuid4(), uuid.uuid4()], []
+    monkeypatch.setattr(api.admin.exclusions, "restore", lambda slug: jobs)
+    monkeypatch.setattr(api.hints, "send", lambda task, **values: sent.append((task, values["job_id"])))
+    answer = client.post(f"{ADMIN}/vectors/title-number-33/restore", json={}).get_json()
+    assert sent == [(TASK_RUN_JOB, str(job_id)) for job_id in jobs]
+    assert answer["job_id"] == str(jobs[-1])

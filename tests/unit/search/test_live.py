@@ -10,6 +10,7 @@ import pytest
 import search.contents
 from core.errors import DependencyUnavailableError
 from core.recipe import EmbeddingRecipe, RecipeSet
+from search.contents import Contents, HiddenReader
 from search.live import LiveIndexReader, NothingIndexedError
 from storage.database.generations import Generation
 from storage.database.models import GenerationState
@@ -137,7 +138,7 @@ def test_a_hidden_title_or_another_generation_is_another_scope(
     expire(reader)
     scopes.append(reader.get().scope)
     for hidden in (HiddenPoints(excluded=("a",)), HiddenPoints(adult=("a",)), HiddenPoints(("a",), ("b",))):
-        repositories.hidden = hidden
+        repositories.hidden, repositories.visibility = hidden, f"{len(scopes)} {hidden}"
         expire(reader)
         assert reader.get().hidden == hidden
         scopes.append(reader.get().scope)
@@ -148,9 +149,7 @@ def test_a_hidden_title_or_another_generation_is_another_scope(
     assert reader.get().state.startswith(reader.get().scope)
 
 
-def test_what_is_hidden_is_read_after_the_name_of_the_state(
-    reader: LiveIndexReader, repositories: Repositories
-) -> None:
+def test_what_is_hidden_is_read_after_the_name_of_the_state(repositories: Repositories) -> None:
     """A change between both reads belongs to the next state: no state says more than what was left out."""
     read: list[str] = []
     fake: Any = repositories
@@ -164,8 +163,51 @@ def test_what_is_hidden_is_read_after_the_name_of_the_state(
         return HiddenPoints()
 
     fake.describe, fake.load_hidden_titles = describe, load
-    reader.get()
+    LiveIndexReader(fake, fake, fake, alias="anime", lease_s=60).get()
     assert read == ["visibility", "titles_1"]
+
+
+def test_hidden_points_are_read_when_they_may_be_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a change of who may see what, in another collection, and half a minute later while there are any."""
+    read: list[str] = []
+    answer = HiddenPoints(adult=("a",))
+
+    def load(collection: str) -> HiddenPoints:
+        read.append(collection)
+        return answer
+
+    reader, now = HiddenReader(load), 1_000.0
+    monkeypatch.setattr("search.contents.time.monotonic", lambda: now)
+
+    def count(collection: str = "titles_1", visibility: str = "1 0") -> int:
+        read.clear()
+        for _ in range(3):
+            assert reader.read(collection, Contents(visibility, "writes")) == answer
+        return len(read)
+
+    assert [count(), count(), count(visibility="2 0"), count("titles_2", "2 0"), count("titles_2", "2 0")] == [
+        1, 0, 1, 1, 0
+    ]  # fmt: skip
+    now, answer = now + 31, HiddenPoints()
+    assert count("titles_2", "2 0") == 1
+    now += 3_600
+    assert count("titles_2", "2 0") == 0, "what is not hidden is not hidden by itself"
+    assert count("titles_2", "3 0") == 1
+
+
+def test_what_could_not_be_read_is_read_again() -> None:
+    """Postgres goes away between the name of the state and what is hidden: the next one asks again."""
+    answers: list[HiddenPoints | Exception] = [DependencyUnavailableError("postgres", "away"), HiddenPoints(("a",))]
+
+    def load(collection: str) -> HiddenPoints:
+        if isinstance(answer := answers.pop(0), Exception):
+            raise answer
+        return answer
+
+    reader = HiddenReader(load)
+    with pytest.raises(DependencyUnavailableError):
+        reader.read("titles_1", Contents("1 0", "writes"))
+    assert reader.read("titles_1", Contents("1 0", "writes")) == HiddenPoints(("a",))
 
 
 def test_nobody_sees_a_gap_while_it_is_read_again(reader: LiveIndexReader, repositories: Repositories) -> None:
