@@ -21,6 +21,7 @@ from storage.database.exclusions import ExclusionRepository
 from storage.database.generations import GenerationRepository
 from storage.database.jobs import Job, JobRepository
 from storage.database.ledger import LedgerRepository
+from storage.database.removals import RemovalRepository
 from storage.database.session import Database
 from storage.database.snapshots import SnapshotRepository
 from storage.switching import GenerationSwitch, build_generation_switch
@@ -43,6 +44,7 @@ class Administration:
     ledger: LedgerRepository
     counts: CountRepository
     exclusions: ExclusionRepository
+    removals: RemovalRepository
     snapshots: SnapshotRepository
     jobs: JobRepository
     pictures: PictureShelf
@@ -71,6 +73,17 @@ class Administration:
             _log.warning(Event.DEPENDENCY_UNAVAILABLE, dependency=error.dependency, reason=error.reason)
         return removed
 
+    def remove_pictures(self, ids: Sequence[uuid.UUID]) -> list[str]:
+        """Take pictures that are gone out of every collection that is there; returns the names of those they were in.
+
+        Qdrant being away is no failure, as for titles: searches leave them out, and their job deletes the points.
+        """
+        try:
+            return self.pictures.remove_points(ids, present=self.collections.list_names())
+        except DependencyUnavailableError as error:
+            _log.warning(Event.DEPENDENCY_UNAVAILABLE, dependency=error.dependency, reason=error.reason)
+            return []
+
     def wait_for_end(self, job_id: uuid.UUID, *, wait_s: float) -> Job:
         """The job as it is when it has ended, or after so many seconds."""
         deadline = time.monotonic() + wait_s
@@ -95,6 +108,7 @@ def build_administration(settings: Settings, database: Database) -> Administrati
         ledger=LedgerRepository(database),
         counts=CountRepository(database),
         exclusions=ExclusionRepository(database),
+        removals=RemovalRepository(database),
         snapshots=SnapshotRepository(database),
         jobs=JobRepository(database),
         pictures=build_picture_shelf(settings, database, store),

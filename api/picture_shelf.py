@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict
 from typing import Any
@@ -75,11 +77,17 @@ class PictureShelf:
 
         The ledger first: a picture that it does not list is written in full when the title comes back.
         """
-        ids = self._pictures.list_ids_of_title(slug)
+        self.remove_points(self._pictures.list_ids_of_title(slug), present=present)
+
+    def remove_points(self, ids: Sequence[uuid.UUID], *, present: AbstractSet[str]) -> list[str]:
+        """Take these pictures out of every collection of `present`; the names of those that had any of them."""
+        removed: list[str] = []
         for one in self._generations.list_all(self._alias):
             if ids and one.collection in present:
                 self._ledger.forget_now(one.collection, ids)
-                self._collections.delete_points(one.collection, [str(identifier) for identifier in ids])
+                if self._collections.delete_points(one.collection, [str(identifier) for identifier in ids]):
+                    removed.append(one.collection)
+        return removed
 
 
 def _show(generation: PictureGeneration) -> dict[str, Any]:

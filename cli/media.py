@@ -9,9 +9,14 @@ import click
 import orjson
 
 from cli.exits import Exit
+from cli.services import build_command_services
+from core.errors import NotFoundError
 from core.log import configure_logging
 from core.settings import load_settings
+from messaging.names import TASK_RUN_JOB
+from storage.database.leftovers import LeftoverRepository
 from storage.database.media import MediaRepository
+from storage.database.removals import PictureNamedError, RemovalRepository
 from storage.database.session import Database
 from storage.media import build_media_store
 from storage.media_upkeep import CleanReport, Found, MediaReport, MediaUpkeep
@@ -56,16 +61,41 @@ def check(*, verify: bool, repair: bool, hours: float, as_json: bool) -> int:
 @_grace
 @_json
 def clean(*, dry_run: bool, hours: float, as_json: bool) -> None:
-    """Remove pictures that no row names, and rows that no picture needs."""
+    """Remove pictures that are gone or that no row names, and rows that nothing needs."""
     report = _build_upkeep().clean(before=_get_moment(hours), dry_run=dry_run)
     click.echo(orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2) if as_json else _show_clean(report, dry_run))
+
+
+@media_command.command()
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+def remove(ids: tuple[str, ...]) -> int:
+    """Take pictures out of the index that were indexed or listed by themselves.
+
+    ID is your own id (the address, if it was listed without one) or the id that searches show. Exit code 5 if one of
+    them is none: the others are removed. Their files go with `clean`, once they are old enough.
+    """
+    services = build_command_services()
+    removals = RemovalRepository(services.database)
+    refused = 0
+    for identifier in ids:
+        try:
+            removal = removals.remove(identifier)
+        except (NotFoundError, PictureNamedError) as error:
+            refused += 1
+            click.echo(f"{identifier}: {error}", err=True)
+            continue
+        if removal.job_id is not None:
+            services.hints.send(TASK_RUN_JOB, job_id=str(removal.job_id))
+        click.echo(f"{identifier}: {'removed' if removal.is_new else 'was removed before'}")
+    return Exit.NOT_FOUND if refused else Exit.OK
 
 
 def _build_upkeep() -> MediaUpkeep:
     settings = load_settings()
     configure_logging(settings.model_copy(update={"log_level": "WARNING"}))
-    media = MediaRepository(Database(settings.database_url.get_secret_value()))
-    return MediaUpkeep(media, build_media_store(settings))
+    database = Database(settings.database_url.get_secret_value())
+    media = MediaRepository(database)
+    return MediaUpkeep(media, build_media_store(settings), leftovers=LeftoverRepository(database))
 
 
 def _get_moment(hours: float) -> datetime:
@@ -88,6 +118,8 @@ def _show_clean(report: CleanReport, dry_run: bool) -> str:
     done = "would be removed" if dry_run else "removed"
     return "\n".join(
         [
+            f"{report.forgotten_pictures} pictures that were taken out {done}",
+            f"{report.forgotten_downloads} downloads that nothing needs {done}",
             f"{report.orphans.count} pictures without a row {done}, {_show_bytes(report.orphans.bytes)}",
             f"{report.forgotten_rows} rows that no picture needs {done}; their files go with the next run"
             if dry_run

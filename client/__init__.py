@@ -49,7 +49,7 @@ from client.values.admin import (
 )
 from client.values.faceting import Facets, FacetValue, Suggestion
 from client.values.jobs import DeadLetter, Job, JobProgress
-from client.values.pictures import Indexed
+from client.values.pictures import Indexed, RemovedPicture
 from client.values.search import QueryInfo, SearchAnswer, SearchResult, StreamSummary, Title
 from client.values.status import Check, Health, Stats
 
@@ -85,6 +85,7 @@ __all__ = [
     "RateLimit",
     "RateLimitedError",
     "Recipe",
+    "RemovedPicture",
     "RetryPolicy",
     "SearchAnswer",
     "SearchOptions",

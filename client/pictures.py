@@ -15,7 +15,7 @@ from client import routes
 from client.options import ImageOptions, MultimodalOptions, Target, VisualOptions
 from client.routes import Route
 from client.transport import Call, Transport
-from client.values.pictures import Indexed
+from client.values.pictures import Indexed, RemovedPicture
 from client.values.search import SearchAnswer
 
 PictureGiven = bytes | Path | str
@@ -91,6 +91,14 @@ class PictureCalls:
     def index_document(self, document: Mapping[str, Any], *, wait_s: float = INDEX_WAIT_S) -> Indexed:
         """Take over one title document and index it. Needs an editor's key; many at once: `admin.upsert_documents`."""
         return self._index({"document": document}, wait_s=wait_s)
+
+    def remove_picture(self, image_id: str) -> RemovedPicture:
+        """Take a picture out again, by your own id of it or by the one that searches show. Needs an editor's key.
+
+        Raises NotFoundError, and ConflictError (`picture-named`) for a picture that a title's document names.
+        """
+        path = routes.REMOVE_PICTURE.fill(image_id=image_id)
+        return self._transport.get(Call(route=routes.REMOVE_PICTURE, path=path), RemovedPicture)
 
     def get_media(self, sha256: str, *, width: int | None = None, include_adult: bool = False) -> bytes:
         """A stored picture, or a thumbnail of it as WebP: 96, 192, 320 or 640 pixels wide. Raises NotFoundError."""

@@ -48,6 +48,7 @@ SUGGEST: Final = Route("GET", "/api/v1/suggest")
 GET_MEDIA: Final = Route("GET", "/api/v1/media/{sha256}")
 # The same again stores the same again.
 INDEX: Final = Route("POST", "/api/v1/index")
+REMOVE_PICTURE: Final = Route("DELETE", "/api/v1/index/{image_id}")
 
 CREATE_JOB: Final = Route("POST", "/api/v1/jobs", is_repeatable=False)
 LIST_JOBS: Final = Route("GET", "/api/v1/jobs")

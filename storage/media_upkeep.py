@@ -9,6 +9,7 @@ from datetime import datetime
 
 from core.errors import NotFoundError
 from core.log import Event, Log
+from storage.database.leftovers import LeftoverRepository
 from storage.database.media import MediaRepository
 from storage.media.store import MediaStore, StoredMedia
 
@@ -56,8 +57,10 @@ class MediaReport:
 
 @dataclass
 class CleanReport:
-    """What was removed, or would be."""
+    """What was removed, or would be: rows of pictures, downloads and contents, then contents without a row."""
 
+    forgotten_pictures: int = 0
+    forgotten_downloads: int = 0
     forgotten_rows: int = 0
     orphans: Found = field(default_factory=Found)
     stray_variants: int = 0
@@ -67,8 +70,9 @@ class CleanReport:
 class MediaUpkeep:
     """Compares store and rows, in the order of their names, a page of each in memory."""
 
-    def __init__(self, media: MediaRepository, store: MediaStore) -> None:
+    def __init__(self, media: MediaRepository, store: MediaStore, *, leftovers: LeftoverRepository) -> None:
         self._media = media
+        self._leftovers = leftovers
         self._store = store
 
     def check(self, *, before: datetime, verify: bool = False) -> MediaReport:
@@ -99,15 +103,13 @@ class MediaUpkeep:
         return self._media.want_again([*report.missing.names, *report.damaged.names])
 
     def clean(self, *, before: datetime, dry_run: bool = False) -> CleanReport:
-        """Remove what was orphaned, or begun and not finished, before that moment.
+        """Remove what was gone, orphaned, or begun and not finished, before that moment.
 
-        Rows that no picture shows go first, then contents without a row. What is younger may be a download that has
-        stored its content and not yet its row. Raises DependencyUnavailableError; may be repeated at any time.
+        Rows of pictures that are gone go first, then those of downloads and contents that nothing needs, then contents
+        without a row. What is younger may be a download that has stored its content and not yet its row.
+        Raises DependencyUnavailableError; may be repeated at any time.
         """
-        report = CleanReport()
-        report.forgotten_rows = (
-            self._media.count_unused(before=before) if dry_run else self._media.forget_unused(before=before)
-        )
+        report = self._count_needless(before) if dry_run else self._forget_needless(before)
         for sha256, row_bytes, stored in self._walk():
             is_old = row_bytes is None and stored is not None and stored.modified < before
             if is_old and stored is not None and (dry_run or self._remove_orphan(sha256, before)):
@@ -116,6 +118,21 @@ class MediaUpkeep:
             report.stray_variants += dry_run or self._remove_orphan(sha256, before)
         report.half_written = self._store.clean(before=before, dry_run=dry_run)
         return report
+
+    def _count_needless(self, before: datetime) -> CleanReport:
+        return CleanReport(
+            forgotten_pictures=self._leftovers.count_pictures(before=before),
+            forgotten_downloads=self._leftovers.count_downloads(before=before),
+            forgotten_rows=self._media.count_unused(before=before),
+        )
+
+    def _forget_needless(self, before: datetime) -> CleanReport:
+        """In this order: each is what keeps the next."""
+        return CleanReport(
+            forgotten_pictures=self._leftovers.forget_pictures(before=before),
+            forgotten_downloads=self._leftovers.forget_downloads(before=before),
+            forgotten_rows=self._media.forget_unused(before=before),
+        )
 
     def _remove_orphan(self, sha256: str, before: datetime) -> bool:
         with self._media.hold_unknown(sha256) as is_unknown:

@@ -38,6 +38,7 @@ ACCESS: Mapping[tuple[str, str], Role | None] = {
     ("GET", "/api/v1/jobs/<job_id>/dead-letters"): Role.EDITOR,
     ("POST", "/api/v1/jobs"): Role.EDITOR,
     ("POST", "/api/v1/index"): Role.EDITOR,
+    ("DELETE", "/api/v1/index"): Role.EDITOR,
     (ANY, "/api/v1/admin/vectors"): Role.EDITOR,
     ("GET", "/api/v1/admin/stats"): Role.EDITOR,
     ("GET", "/api/v1/admin/health"): Role.EDITOR,

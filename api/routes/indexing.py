@@ -1,4 +1,4 @@
-"""One picture or one document, searchable on return."""
+"""One picture or one document, searchable on return; and pictures taken out again."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from api.problems import refuse_invalid
 from api.routes.admin import answer
 from api.routes.jobs import show_job
 from api.schemas.base import Problem
-from api.schemas.media import IndexBody, IndexResponse
+from api.schemas.media import ImagePath, IndexBody, IndexResponse, RemovalResponse
 from api.services import ApiServices
 from core.document import AnimeDocument
 from core.errors import InvalidInputError
 from core.pictures import STORED_FORMATS
+from messaging.names import TASK_RUN_JOB
 from storage.database.pictures import FreePicture
 
 _TAG = Tag(name="index", description="One picture or one document at once")
@@ -34,10 +35,15 @@ _INDEX = (
     "200: searches find it from now on. 202: the job goes on, Location names it. The same id again replaces the "
     "picture; the same document again changes nothing."
 )
+_REMOVE = (
+    "Takes a picture that was indexed or listed by itself out of the index: no search finds it from now on, and `GET "
+    "media` shows its content no more unless another picture has it. Twice is as good as once; the same id may be "
+    "given again. Pictures that a title's document names go when the document names them no more: 409."
+)
 
 
 def build_blueprint(services: ApiServices) -> Any:
-    """The route /api/v1/index."""
+    """The routes under /api/v1/index."""
     blueprint = APIBlueprint("index", __name__, url_prefix="/api/v1/index", abp_tags=[_TAG], abp_responses=_PROBLEMS)
     instant = services.pictures.instant
 
@@ -50,6 +56,15 @@ def build_blueprint(services: ApiServices) -> Any:
         charge(PICTURE_COST, field="image_data")
         return _answer(services, _index_picture(services, body, upload))
 
+    def remove_one(path: ImagePath) -> Response:
+        removal = services.admin.removals.remove(path.image_id)
+        removed_from = services.admin.remove_pictures([removal.id])
+        if removal.job_id is not None:
+            services.hints.send(TASK_RUN_JOB, job_id=str(removal.job_id))
+        services.forget_index()
+        shown = {"id": removal.id, "removed": removal.is_new, "removed_from": removed_from, "job_id": removal.job_id}
+        return answer(shown)
+
     blueprint.post(
         "",
         responses={200: IndexResponse, 202: IndexResponse},
@@ -57,6 +72,12 @@ def build_blueprint(services: ApiServices) -> Any:
         description=_INDEX,
         openapi_extensions=takes_picture(IndexBody),
     )(index_one)
+    blueprint.delete(
+        "/<path:image_id>",
+        responses={200: RemovalResponse, 404: Problem},
+        summary="Take a picture out again",
+        description=_REMOVE,
+    )(remove_one)
     return blueprint
 
 

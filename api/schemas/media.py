@@ -85,6 +85,25 @@ class IndexBody(StrictBody):
         return self
 
 
+class ImagePath(LenientQuery):
+    """One picture."""
+
+    image_id: PlainText = Field(
+        min_length=1,
+        max_length=URL_MAX_CHARS,
+        description="The caller's own id (the address, if it was listed without one), or the id that searches show.",
+    )
+
+
+class RemovalResponse(BaseModel):
+    """`removed_from` names the collections whose point went at once; the job sees to the rest."""
+
+    id: str = Field(description="What searches called it.")
+    removed: bool = Field(description="False if it was out before.")
+    removed_from: list[str]
+    job_id: str | None
+
+
 class IndexResponse(BaseModel):
     """`id` is what searches call it: a picture's id, or the title's slug once the job has read the document."""
 

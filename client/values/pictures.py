@@ -1,4 +1,4 @@
-"""Pictures and documents that were indexed at once."""
+"""Pictures and documents that were indexed at once, and pictures that were taken out again."""
 
 from __future__ import annotations
 
@@ -17,3 +17,15 @@ class Indexed(Value):
     sha256: str | None = None
     searchable: bool
     job: Job
+
+
+class RemovedPicture(Value):
+    """A picture that is out of the index. `removed` is false if it was out before.
+
+    `removed_from` names the collections whose points went at once; the job, if there is one, sees to the rest.
+    """
+
+    id: str
+    removed: bool
+    removed_from: tuple[str, ...]
+    job_id: str | None = None

@@ -56,7 +56,8 @@ def plan_chunk(
 
 def _choose_task(picture: PictureRow | None, entry: PictureEntry | None) -> Task:
     if picture is None or not picture.is_wanted or picture.sha256 is None:
-        return Task.REMOVAL if entry else Task.NOTHING
+        # Without an entry, too: who wrote the point may have found the picture changed before he could record it.
+        return Task.REMOVAL
     if entry is None or entry.sha256 != picture.sha256:
         return Task.VECTOR
     return Task.NOTHING if entry.content_hash == picture.content_hash else Task.PAYLOAD

@@ -134,7 +134,11 @@ class DownloadRepository:
         hashes = sorted(page)
         urls = [page[one] for one in hashes]
         hosts = [get_host(url) for url in urls]
-        connection.execute(_REGISTER, {"hashes": hashes, "urls": urls, "hosts": hosts})
+        rows = {"hashes": hashes, "urls": urls, "hosts": hosts}
+        connection.execute(_REGISTER, rows)
+        # A cleaner may have taken one in between, and may take none that is held: see `leftovers`.
+        while len(connection.execute(_HOLD, {"hashes": hashes}).all()) < len(hashes):
+            connection.execute(_REGISTER, rows)
         if refresh_days is not None:
             connection.execute(_REFRESH, {"hashes": hashes, "days": refresh_days})
         connection.execute(_WANT, {"job_id": job_id, "hashes": hashes})
@@ -251,6 +255,10 @@ _REGISTER = text("""
     INSERT INTO downloads (url_hash, url, host)
     SELECT * FROM unnest(CAST(:hashes AS text[]), CAST(:urls AS text[]), CAST(:hosts AS text[]))
     ON CONFLICT (url_hash) DO NOTHING
+""")
+
+_HOLD = text("""
+    SELECT url_hash FROM downloads WHERE url_hash = ANY(:hashes) ORDER BY url_hash FOR KEY SHARE
 """)
 
 _REFRESH = text("""

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import insert
 
 from storage.database.downloads import DownloadRepository
+from storage.database.leftovers import FORGETTABLE
 from storage.database.models import media_files
 from storage.database.pictures import MediaFile, PictureRepository
 from storage.database.session import Database
@@ -69,7 +70,7 @@ class MediaRepository:
             after = rows[-1].sha256
 
     def count_unused(self, *, before: datetime) -> int:
-        """Contents older than this that no picture shows."""
+        """Contents older than this that no picture shows, or only such as went before this and can be forgotten."""
         with self._database.begin() as connection:
             return int(connection.execute(_COUNT_UNUSED, {"before": before}).scalar_one())
 
@@ -126,7 +127,11 @@ _UNUSED = """
     m.created_at < :before AND NOT EXISTS (SELECT FROM pictures p WHERE p.sha256 = m.sha256)
     AND NOT EXISTS (SELECT FROM downloads d WHERE d.sha256 = m.sha256 AND d.updated_at >= :before)
 """
-_COUNT_UNUSED = text(f"SELECT count(*) FROM media_files m WHERE {_UNUSED}")  # noqa: S608 - a constant
+_COUNT_UNUSED = text(f"""
+    SELECT count(*) FROM media_files m WHERE m.created_at < :before
+    AND NOT EXISTS (SELECT FROM pictures p WHERE p.sha256 = m.sha256 AND NOT ({FORGETTABLE}))
+    AND NOT EXISTS (SELECT FROM downloads d WHERE d.sha256 = m.sha256 AND d.updated_at >= :before)
+""")  # noqa: S608 - a constant
 _HOLD_UNUSED = text(f"""
     SELECT m.sha256 FROM media_files m WHERE {_UNUSED} ORDER BY m.sha256 LIMIT :most FOR UPDATE SKIP LOCKED
 """)  # noqa: S608 - a constant

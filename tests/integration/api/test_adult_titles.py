@@ -262,6 +262,7 @@ ROUTES: dict[tuple[str, str], list[Ask]] = {
 SILENT: dict[tuple[str, str], str] = {
     ("GET", "/api/v1/media/<sha256>"): "pictures by their SHA-256, which only a search tells; see test_media_api.py",
     ("POST", "/api/v1/index"): "answers with the id of what an editor sent, and its job",
+    ("DELETE", "/api/v1/index/<path:image_id>"): "answers with the id of what an editor named, and its job",
     ("POST", "/api/v1/jobs"): "answers with counts of what was sent; editors only",
     ("GET", "/api/v1/jobs"): "counts and times; ids and documents are shown by their number",
     ("GET", "/api/v1/jobs/<job_id>"): "counts and times; ids and documents are shown by their number",

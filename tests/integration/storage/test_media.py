@@ -19,6 +19,7 @@ from sqlalchemy import text
 from cli.media import media_command
 from core.document import content_hash
 from storage.database.downloads import hash_url
+from storage.database.leftovers import LeftoverRepository
 from storage.database.media import MediaRepository, ShownMedia
 from storage.database.pictures import FreePicture, MediaFile, PictureRepository
 from storage.database.session import Database
@@ -51,7 +52,7 @@ class Shelf:
     @property
     def upkeep(self) -> MediaUpkeep:
         """What is tested."""
-        return MediaUpkeep(self.media, self.store)
+        return MediaUpkeep(self.media, self.store, leftovers=LeftoverRepository(self.database))
 
     def put(self, number: int, *, age: timedelta = timedelta()) -> str:
         """A content without a row."""
@@ -83,6 +84,10 @@ class Shelf:
         with self.database.begin() as connection:
             pictures.attach_to(connection, [identifier], sha256)
         self.add_download(url, sha256)
+
+    def name_url(self, url: str) -> None:
+        """A picture of this address whose content nobody has."""
+        PictureRepository(self.database).add_free([FreePicture(url=url)])
 
     def add_download(self, url: str, sha256: str, *, state: str = "done") -> None:
         """A download that brought this content two days ago."""
@@ -152,6 +157,7 @@ def test_rows_that_no_picture_needs_go_with_their_files(shelf: Shelf) -> None:
         shelf.add_row(sha256, age=age)
     shelf.show(used, name="used")
     shelf.add_download(URL.format("unused"), unused)
+    shelf.name_url(URL.format("unused"))
     assert shelf.upkeep.check(before=before()).unused == 1
     assert shelf.upkeep.clean(before=before(), dry_run=True).forgotten_rows == 1
     report = shelf.upkeep.clean(before=before())

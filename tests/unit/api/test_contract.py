@@ -54,7 +54,7 @@ def test_every_route_is_described(app: Any, document: dict[str, Any]) -> None:
     for rule in app.url_map.iter_rules():
         if rule.rule in PAGES or rule.endpoint.endswith("static"):
             continue
-        path = rule.rule.replace("<", "{").replace(">", "}")
+        path = re.sub(r"<(?:path:)?(\w+)>", r"{\1}", rule.rule)
         wanted = {(path, method.lower()) for method in (rule.methods or ()) if method not in ("HEAD", "OPTIONS")}
         assert wanted <= described
 

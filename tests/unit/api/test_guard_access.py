@@ -81,6 +81,8 @@ def test_nobody_changes_anything_as_a_reader(app: Flask) -> None:
         ("DELETE", "/api/v1/jobs/<job_id>", Role.ADMIN),
         ("POST", "/api/v1/suggest", Role.ADMIN),
         ("POST", "/api/v1/admin/vectors", Role.EDITOR),
+        ("DELETE", "/api/v1/index/<path:image_id>", Role.EDITOR),
+        ("GET", "/api/v1/index", Role.ADMIN),
         ("DELETE", "/api/v1/admin/vectors/<id>", Role.EDITOR),
         ("GET", "/api/v1/admin/stats", Role.EDITOR),
         ("POST", "/api/v1/admin/stats", Role.ADMIN),

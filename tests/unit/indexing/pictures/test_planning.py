@@ -61,9 +61,9 @@ def _choose(row: PictureRow | None, entry: tuple[str, str] | None) -> Task:
         ({}, ("now", _OTHER), Task.VECTOR),
         ({"gone": True}, ("now", _SHA), Task.REMOVAL),
         ({"excluded": True}, ("now", _SHA), Task.REMOVAL),
-        ({"excluded": True}, None, Task.NOTHING),
+        ({"excluded": True}, None, Task.REMOVAL),
         ({"sha256": None}, ("now", _SHA), Task.REMOVAL),
-        ({"sha256": None}, None, Task.NOTHING),
+        ({"sha256": None}, None, Task.REMOVAL),
     ],
 )
 def test_the_least_is_done(changes: dict[str, Any], entry: tuple[str, str] | None, expected: Task) -> None:
@@ -72,9 +72,9 @@ def test_the_least_is_done(changes: dict[str, Any], entry: tuple[str, str] | Non
 
 
 def test_a_point_outlives_its_row_by_one_job() -> None:
-    """Without a row the point is removed, and without a point there is nothing to do."""
+    """Without a row the point is removed, also one that was written and could not be recorded."""
     assert _choose(None, ("now", _SHA)) is Task.REMOVAL
-    assert _choose(None, None) is Task.NOTHING
+    assert _choose(None, None) is Task.REMOVAL
 
 
 def test_pictures_of_one_content_are_encoded_together() -> None:
