@@ -1,9 +1,9 @@
 """Answers that are asked for again and again: kept in Redis, made once at a time, refreshed behind the callers' backs.
 
-An answer belongs to a scope, which is a live collection with its excluded titles, and to a state, which is what was
+An answer belongs to a scope, which is a live collection and what is hidden in it, and to a state, which is what was
 last written to that collection. It is fresh in its own state only. Within its scope it may be shown for a few seconds
-longer while a new one is made, in another scope never: neither an alias swap nor the exclusion of a title ever meets an
-old answer. Nothing is deleted: what is out of date is asked for under other keys, or overwritten.
+longer while a new one is made, in another scope never: neither an alias swap nor a title that is hidden ever meets an old
+answer. Nothing is deleted: what is out of date is asked for under other keys, or overwritten.
 
 With Redis away every answer is made anew: slower, not broken.
 """
