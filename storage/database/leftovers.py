@@ -34,7 +34,7 @@ class LeftoverRepository:
         return self._forget(_HOLD_PICTURES, (_EMPTY_FREE, _DELETE_NAMED), before)
 
     def count_downloads(self, *, before: datetime) -> int:
-        """How many rows `forget_downloads` would delete."""
+        """How many rows `forget_downloads` would delete after `forget_pictures`."""
         return self._count(_COUNT_DOWNLOADS, before)
 
     def forget_downloads(self, *, before: datetime) -> int:
@@ -87,14 +87,18 @@ _DELETE_NAMED = text(f"""
 """)  # noqa: S608 - a constant
 
 # `d`: whoever had leased it is long gone, too.
-_NEEDLESS = """
+_NAMING = "SELECT FROM pictures p WHERE md5(p.url) = md5(d.url) AND p.url = d.url"
+_UNWANTED = """
     d.updated_at < :before AND (d.state <> 'leased' OR d.leased_until < :before)
-    AND NOT EXISTS (SELECT FROM pictures p WHERE md5(p.url) = md5(d.url) AND p.url = d.url)
     AND NOT EXISTS (
         SELECT FROM job_downloads w JOIN jobs j ON j.id = w.job_id
-        WHERE w.url_hash = d.url_hash AND w.state = 'pending' AND j.state IN ('pending', 'running'))
+        WHERE w.url_hash = d.url_hash AND j.state IN ('pending', 'running'))
 """
-_COUNT_DOWNLOADS = text(f"SELECT count(*) FROM downloads d WHERE {_NEEDLESS}")  # noqa: S608 - a constant
+_NEEDLESS = f"{_UNWANTED} AND NOT EXISTS ({_NAMING})"
+# Those, too, that only pictures name which would be forgotten first.
+_COUNT_DOWNLOADS = text(f"""
+    SELECT count(*) FROM downloads d WHERE {_UNWANTED} AND NOT EXISTS ({_NAMING} AND NOT ({FORGETTABLE}))
+""")  # noqa: S608 - a constant
 _HOLD_DOWNLOADS = text(f"""
     SELECT d.url_hash FROM downloads d WHERE {_NEEDLESS} ORDER BY d.url_hash LIMIT :most FOR UPDATE SKIP LOCKED
 """)  # noqa: S608 - a constant
