@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from PIL.Image import Image
-
-from api.decode_gate import DecodeGate
 from core.errors import NotFoundError
-from core.pictures import PictureRefusedError, decode_picture, make_thumbnail
+from core.pictures import DecodeBudget, PictureRefusedError, decode_picture, estimate_memory, make_thumbnail
 from core.settings import Settings
 from storage.database.media import MediaRepository, ShownMedia
 from storage.media import MediaDamagedError, MediaStore
@@ -38,11 +37,11 @@ class MediaFound:
 class MediaShelf:
     """Looks pictures up and makes thumbnails, each once. Safe between threads."""
 
-    def __init__(self, settings: Settings, *, media: MediaRepository, store: MediaStore, gate: DecodeGate) -> None:
+    def __init__(self, settings: Settings, *, media: MediaRepository, store: MediaStore, budget: DecodeBudget) -> None:
         self._max_pixels = settings.picture_max_pixels
         self._media = media
         self._store = store
-        self._gate = gate
+        self._budget = budget
 
     def find(self, sha256: str, *, width: int | None, include_adult: bool) -> MediaFound:
         """Raises NotFoundError for what no picture shows, and for what this reader is not to see."""
@@ -61,18 +60,25 @@ class MediaShelf:
 
     def _make(self, found: MediaFound, name: str) -> bytes:
         assert found.width is not None
-        with self._gate.enter():
+        # A JPEG's draft leaves twice as many pixels as are wanted: the rest is smoothed away well.
+        data, least_side = self._store.get(found.sha256), 2 * found.width
+        with _as_damage(found):
+            memory = estimate_memory(data, max_pixels=self._max_pixels, least_side=least_side)
+        with self._budget.hold(memory):
             # Whoever waited may find that the one before has made it.
             if (kept := self._store.get_variant(found.sha256, name)) is not None:
                 return kept
-            thumbnail = make_thumbnail(self._decode(found, least_side=2 * found.width), width=found.width)
+            with _as_damage(found):
+                pixels = decode_picture(data, max_pixels=self._max_pixels, least_side=least_side)
+            thumbnail = make_thumbnail(pixels, width=found.width)
         self._store.put_variant(found.sha256, name, thumbnail)
         return thumbnail
 
-    def _decode(self, found: MediaFound, *, least_side: int) -> Image:
-        """The pixels, of which a JPEG's draft leaves twice as many as are wanted: the rest is smoothed away well."""
-        try:
-            return decode_picture(self._store.get(found.sha256), max_pixels=self._max_pixels, least_side=least_side)
-        except PictureRefusedError as error:
-            # It was whole when it was stored: nothing that the caller could mend.
-            raise MediaDamagedError(f"the stored picture {found.sha256} cannot be decoded: {error.reason}") from error
+
+@contextmanager
+def _as_damage(found: MediaFound) -> Iterator[None]:
+    """It was whole when it was stored: nothing that the caller could mend."""
+    try:
+        yield
+    except PictureRefusedError as error:
+        raise MediaDamagedError(f"the stored picture {found.sha256} cannot be decoded: {error.reason}") from error

@@ -18,18 +18,18 @@ from typing import Protocol
 
 from PIL.Image import Image, Resampling
 
-from api.decode_gate import DecodeGate
 from api.picture_errors import PictureEncodingError, PictureMissingError, PictureTypeError, PictureUrlError
 from core.errors import InvalidInputError, OverloadedError
 from core.pictures import (
     QUERY_FORMATS,
+    DecodeBudget,
     PictureFacts,
     PictureInfo,
     PictureRefusedError,
-    decode_picture,
     describe_picture,
     hash_content,
     inspect_picture,
+    lend_picture,
 )
 from core.query_picture import QueryPicture
 from core.settings import Settings
@@ -104,12 +104,12 @@ class GivenPicture:
 class PictureReader:
     """Reads the pictures of requests. Safe between threads; building it connects to nothing."""
 
-    def __init__(self, settings: Settings, *, fetcher: Fetcher, gate: DecodeGate) -> None:
+    def __init__(self, settings: Settings, *, fetcher: Fetcher, budget: DecodeBudget) -> None:
         self._max_bytes = settings.picture_max_bytes
         self._max_pixels = settings.picture_max_pixels
         self._timeout_s = min(_FETCH_S, settings.download_timeout_s)
         self._fetcher = fetcher
-        self._gate = gate
+        self._budget = budget
         self._fetches = threading.BoundedSemaphore(FETCHES)
 
     def read(self, source: PictureSource, *, formats: frozenset[str] = QUERY_FORMATS) -> GivenPicture:
@@ -130,13 +130,13 @@ class PictureReader:
     def reduce(self, picture: GivenPicture) -> QueryPicture:
         """As `read_query`, of a picture that is here already. Raises OverloadedError and PictureRefusedError."""
         is_small, sha256 = _is_small(picture), hash_content(picture.data)
-        with self._gate.enter():
-            pixels = decode_picture(
-                picture.data,
-                max_pixels=self._max_pixels,
-                least_side=_LOOK_SIDE if is_small else QUERY_SIDE,
-                field=picture.field,
-            )
+        with lend_picture(
+            picture.data,
+            budget=self._budget,
+            max_pixels=self._max_pixels,
+            least_side=_LOOK_SIDE if is_small else QUERY_SIDE,
+            field=picture.field,
+        ) as pixels:
             if is_small:
                 return QueryPicture(sha256, picture.data, picture.info.width, picture.info.height)
             small = _shrink(pixels)
@@ -144,8 +144,7 @@ class PictureReader:
 
     def describe(self, picture: GivenPicture) -> PictureFacts:
         """All that is recorded of a picture, from one decode to its end. Raises as `reduce`."""
-        with self._gate.enter():
-            return describe_picture(picture.data, max_pixels=self._max_pixels, field=picture.field)
+        return describe_picture(picture.data, max_pixels=self._max_pixels, field=picture.field, budget=self._budget)
 
     def _load(self, source: PictureSource, name: str) -> bytes:
         if source.upload is not None:

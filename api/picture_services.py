@@ -1,14 +1,15 @@
-"""What the routes with pictures call: put together once, over one gate for all that is decoded in this process."""
+"""What the routes with pictures call: put together once, over one budget for all that is decoded in this process."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 
 from api.administration import Administration
-from api.decode_gate import DecodeGate
 from api.instant_index import InstantIndex
 from api.media_shelf import MediaShelf
 from api.picture_input import FETCHES, PictureReader
+from core.pictures import DecodeBudget
 from core.settings import Settings
 from fetching import Fetcher, build_options
 from messaging.hints import HintSender
@@ -18,6 +19,8 @@ from storage.media import MediaStore, build_media_store
 
 # Somebody waits: a host that does not answer at once is given up, and a few of its pictures at a time are enough.
 _CONNECT_S, _BY_HOST = 3.0, 4
+# A decoder takes a core. Who has waited for a place for so long is sent away, so that no threads pile up.
+_DECODERS_MAX, _DECODE_WAIT_S = 8, 2.0
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,9 @@ def build_picture_services(
     settings: Settings, lookups: Database, jobs: Database, *, hints: HintSender, admin: Administration
 ) -> PictureServices:
     """Connects to nothing, and makes no folder. `lookups` waits a short time for its answers, `jobs` longer."""
-    gate, store = DecodeGate(), build_media_store(settings)
+    store = build_media_store(settings)
+    places = min(os.cpu_count() or 1, _DECODERS_MAX)
+    budget = DecodeBudget.of(max_pixels=settings.picture_max_pixels, places=places, wait_s=_DECODE_WAIT_S)
     options = replace(
         build_options(settings),
         connections=FETCHES,
@@ -51,11 +56,11 @@ def build_picture_services(
         slot_wait_s=_CONNECT_S,
     )
     fetcher = Fetcher(options)
-    reader = PictureReader(settings, fetcher=fetcher, gate=gate)
+    reader = PictureReader(settings, fetcher=fetcher, budget=budget)
     return PictureServices(
         reader=reader,
         instant=InstantIndex(settings, jobs, reader=reader, store=store, hints=hints, admin=admin),
-        shelf=MediaShelf(settings, media=MediaRepository(lookups), store=store, gate=gate),
+        shelf=MediaShelf(settings, media=MediaRepository(lookups), store=store, budget=budget),
         store=store,
         fetcher=fetcher,
     )

@@ -3,7 +3,8 @@
 Needs Pillow and numpy only. Nothing here trusts a name or a media type: the bytes alone say what a picture is.
 """
 
-from core.pictures.decoding import decode_picture
+from core.pictures.budget import DecodeBudget
+from core.pictures.decoding import decode_picture, estimate_memory, lend_picture
 from core.pictures.errors import PictureRefusedError, RefusedWord
 from core.pictures.facts import PictureFacts, describe_picture
 from core.pictures.hashing import (
@@ -20,6 +21,7 @@ from core.pictures.thumbnails import make_thumbnail
 __all__ = [
     "QUERY_FORMATS",
     "STORED_FORMATS",
+    "DecodeBudget",
     "PictureFacts",
     "PictureInfo",
     "PictureRefusedError",
@@ -27,10 +29,12 @@ __all__ = [
     "average_colour",
     "decode_picture",
     "describe_picture",
+    "estimate_memory",
     "from_signed",
     "hamming_distance",
     "hash_content",
     "inspect_picture",
+    "lend_picture",
     "make_thumbnail",
     "perceptual_hash",
     "to_signed",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from core.pictures.decoding import load_pixels
+from core.pictures.budget import DecodeBudget
+from core.pictures.decoding import hold_pixels
 from core.pictures.hashing import average_colour, hash_content, perceptual_hash
 from core.pictures.inspecting import STORED_FORMATS, PictureInfo, open_picture
 
@@ -32,8 +33,13 @@ def describe_picture(
     max_bytes: int | None = None,
     formats: frozenset[str] = STORED_FORMATS,
     field: str = "picture",
+    budget: DecodeBudget | None = None,
 ) -> PictureFacts:
-    """Check a picture to its last byte and say what is to be recorded of it. Raises PictureRefusedError."""
+    """Check a picture to its last byte and say what is to be recorded of it. Raises PictureRefusedError.
+
+    `budget` is where its memory counts; OverloadedError where that sends callers away.
+    """
     opened = open_picture(data, max_pixels=max_pixels, max_bytes=max_bytes, formats=formats, field=field)
-    pixels = load_pixels(opened, least_side=_LEAST_SIDE, field=field)
-    return PictureFacts(opened.info, hash_content(data), perceptual_hash(pixels, is_quick=True), average_colour(pixels))
+    with hold_pixels(opened, least_side=_LEAST_SIDE, field=field, budget=budget) as pixels:
+        phash, colour = perceptual_hash(pixels, is_quick=True), average_colour(pixels)
+    return PictureFacts(opened.info, hash_content(data), phash, colour)

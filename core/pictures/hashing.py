@@ -65,5 +65,6 @@ def from_signed(value: int) -> int:
 
 def average_colour(image: Image.Image) -> str:
     """Mean colour as '#rrggbb': what a page shows until the picture is there."""
-    red, green, blue = np.asarray(image.convert("RGB").resize((1, 1), Resampling.BOX)).reshape(3)
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
+    red, green, blue = np.asarray(rgb.resize((1, 1), Resampling.BOX)).reshape(3)
     return f"#{red:02x}{green:02x}{blue:02x}"

@@ -68,11 +68,12 @@ class PictureInfo:
 
 @dataclass(frozen=True, slots=True)
 class OpenedPicture:
-    """A picture whose header was read and found good. `image` still lies undecoded."""
+    """A picture whose header was read and found good. `image` still lies undecoded; `scans` is 1 but for JPEG."""
 
     image: ImageFile.ImageFile
     info: PictureInfo
     orientation: int
+    scans: int = 1
 
 
 def inspect_picture(
@@ -104,10 +105,10 @@ def open_picture(
         # The plug-ins raise whatever comes to hand on broken files: OSError, SyntaxError, struct.error, IndexError...
         raise refuse_damaged(name, error, field=field) from error
     _check_pixels(image.size, max_pixels=max_pixels, field=field)
-    if name == "JPEG":
-        _check_scans(data, image.size, max_pixels=max_pixels, field=field)
+    scans = count_scans(data) if name == "JPEG" else 1
+    _check_scans(scans, image.size, max_pixels=max_pixels, field=field)
     width, height = reversed(image.size) if orientation in TURNED else image.size
-    return OpenedPicture(image, PictureInfo(name, MEDIA_TYPES[name], width, height, frames), orientation)
+    return OpenedPicture(image, PictureInfo(name, MEDIA_TYPES[name], width, height, frames), orientation, scans)
 
 
 def refuse_damaged(name: str, error: Exception, *, field: str) -> PictureRefusedError:
@@ -134,9 +135,9 @@ def _find_format(data: bytes, *, max_bytes: int | None, formats: frozenset[str],
     raise PictureRefusedError(field, reason, code_word=word)
 
 
-def _check_scans(data: bytes, size: tuple[int, int], *, max_pixels: int, field: str) -> None:
+def _check_scans(scans: int, size: tuple[int, int], *, max_pixels: int, field: str) -> None:
     width, height = size
-    if has_too_many_scans(scans := count_scans(data), pixels=width * height, max_pixels=max_pixels):
+    if has_too_many_scans(scans, pixels=width * height, max_pixels=max_pixels):
         reason = f"has {width} x {height} pixels in {scans} scans, each over all of them: too much work"
         raise PictureRefusedError(field, reason, code_word="too-many-pixels")
 

@@ -20,7 +20,7 @@ def make_thumbnail(image: Image.Image, *, width: int) -> bytes:
         raise ValueError(f"width {width} is below 1 pixel")
     scale = min(1.0, width / image.width, _MOST_PIXELS_A_SIDE / image.height)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    rgb = image.convert("RGB")
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
     small = rgb.resize(size, Resampling.LANCZOS, reducing_gap=3.0) if size != image.size else rgb
     target = io.BytesIO()
     small.save(target, "WEBP", quality=_QUALITY)

@@ -7,7 +7,6 @@ is no picture, and an address that is refused, will be so next time: they are gi
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +15,7 @@ from typing import Final
 
 from core.errors import DependencyUnavailableError
 from core.log import Event, Log
-from core.pictures import PictureFacts, PictureRefusedError, describe_picture, to_signed
+from core.pictures import DecodeBudget, PictureFacts, PictureRefusedError, describe_picture, to_signed
 from core.settings import Settings
 from fetching import Fetched, Fetcher, FetchFailedError, FetchReason, FetchRefusedError
 from fetching.errors import DEFAULT_RETRY_AFTER_S
@@ -56,7 +55,7 @@ class AttemptOptions:
     backoff_s: float = 4.0
     most_backoff_s: float = 600.0
     host_patience_s: float = 900.0
-    # So many pictures are decoded at once: the largest ones take hundreds of megabytes while they are.
+    # So many pictures are decoded at once, fewer while large ones are among them.
     decoders: int = 2
 
     @classmethod
@@ -87,7 +86,7 @@ class Downloader:
         self._fetcher = fetcher
         self._store = store
         self._options = options
-        self._decoders = threading.BoundedSemaphore(options.decoders)
+        self._budget = DecodeBudget.of(max_pixels=options.max_pixels, places=options.decoders)
 
     def attempt(self, claim: DownloadClaim) -> Attempted:
         """How the attempt ended."""
@@ -142,8 +141,7 @@ class Downloader:
             latency_ms=round(answer.elapsed_ms),
         )
         try:
-            with self._decoders:
-                facts = describe_picture(answer.body, max_pixels=self._options.max_pixels)
+            facts = describe_picture(answer.body, max_pixels=self._options.max_pixels, budget=self._budget)
         except PictureRefusedError as error:
             return Attempted(build(DownloadState.DEAD, reason=error.code_word, detail=error.reason))
         staged = self._store.stage(facts.sha256, answer.body)

@@ -1,7 +1,7 @@
 """Stored pictures to rows: reading, decoding and preprocessing on a pool of threads, encoding on the caller's.
 
 Threads are enough: Pillow, littlecms and numpy let go of Python's lock while they work. Nothing is read far ahead of
-the encoder, so a million pictures need no more memory than a few batches.
+the encoder, so a million pictures need no more memory than a few batches, and a budget bounds what is decoded at once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from core.pictures import decode_picture
+from core.pictures import DecodeBudget, lend_picture
 from inference.pictures.base import PendingRows, PictureEncoder, Prepared
 
 LoadBytes: TypeAlias = Callable[[], bytes]
@@ -50,11 +50,16 @@ def encode_stored(
     what goes wrong in the encoder is raised. `threads` 0: all cores beside a GPU, else half of them.
     """
 
-    def prepare(load: LoadBytes) -> Prepared:
-        image = decode_picture(load(), max_pixels=max_pixels, max_bytes=max_bytes, least_side=encoder.input_side)
-        return encoder.preprocess(image)
+    count = threads or _choose_threads(encoder.device)
+    budget = DecodeBudget.of(max_pixels=max_pixels, places=count)
 
-    pool = ThreadPoolExecutor(threads or _choose_threads(encoder.device), thread_name_prefix="pictures")
+    def prepare(load: LoadBytes) -> Prepared:
+        with lend_picture(
+            load(), budget=budget, max_pixels=max_pixels, max_bytes=max_bytes, least_side=encoder.input_side
+        ) as image:
+            return encoder.preprocess(image)
+
+    pool = ThreadPoolExecutor(count, thread_name_prefix="pictures")
     try:
         futures = _submit_ahead(pool, prepare, loads, ahead=2 * batch)
         in_flight: deque[_Batch] = deque()

@@ -16,9 +16,9 @@ from PIL import Image
 from sqlalchemy import text
 
 from api.app import create_app
-from api.decode_gate import DecodeGate
 from api.services import ApiServices, build_services
 from core.document import content_hash
+from core.pictures import DecodeBudget
 from storage.database.media import MediaRepository
 from storage.database.pictures import FreePicture, MediaFile, PictureRepository
 from storage.database.session import Database
@@ -219,12 +219,12 @@ def test_too_many_thumbnails_at_once_are_sent_away(
     client: FlaskClient, api: ApiServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While all places are taken a new thumbnail is a 503 with Retry-After; originals and kept thumbnails come."""
-    gate = DecodeGate(1, wait_s=0.05)
-    monkeypatch.setattr(api.pictures.shelf, "_gate", gate)
+    budget = DecodeBudget(most_bytes=10_000_000, places=1, wait_s=0.05)
+    monkeypatch.setattr(api.pictures.shelf, "_budget", budget)
     path = f"{V1}/{name(JPEG)}"
     client.get(f"{path}?width=96")
     fresh = Shelf(api, Database(api.settings.database_url.get_secret_value())).add(save(draw(11), "PNG"), "image/png")
-    with gate.enter():
+    with budget.hold(1):
         refused = client.get(f"{V1}/{fresh}?width=96")
         assert refused.status_code == 503
         assert int(refused.headers["Retry-After"]) >= 1

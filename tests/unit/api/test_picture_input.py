@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from api.decode_gate import DecodeGate
 from api.picture_errors import PictureMissingError, PictureTypeError, PictureUrlError, find_picture_problem
 from api.picture_input import QUERY_SIDE, PictureReader, PictureSource
 from core.errors import InvalidInputError, OverloadedError
-from core.pictures import PictureRefusedError
+from core.pictures import DecodeBudget, PictureRefusedError
 from core.settings import Settings
 from fetching import Fetched, FetchFailedError, FetchReason, FetchRefusedError
 from tests.picture_host.pictures import (
@@ -68,7 +66,9 @@ class FakeUpload:
 def build_reader(fetcher: FakeFetcher | None = None, **settings: Any) -> PictureReader:
     """A reader of these settings."""
     fetching: Any = fetcher or FakeFetcher()
-    return PictureReader(Settings(_env_file=None, **settings), fetcher=fetching, gate=DecodeGate(2, wait_s=0.05))
+    chosen = Settings(_env_file=None, **settings)
+    budget = DecodeBudget.of(max_pixels=chosen.picture_max_pixels, places=2, wait_s=0.05)
+    return PictureReader(chosen, fetcher=fetching, budget=budget)
 
 
 def encode(data: bytes) -> str:
@@ -284,32 +284,24 @@ def test_all_that_is_recorded_comes_from_the_bytes() -> None:
     assert facts.sha256 == hashlib.sha256(LARGE).hexdigest()
 
 
-def test_the_gate_lets_so_many_in_and_no_more() -> None:
-    """Who finds all places taken is told to come back, and a place that was left is free again."""
-    gate = DecodeGate(2, wait_s=0.01)
-    inside, leave = threading.Barrier(3), threading.Event()
-
-    def hold() -> None:
-        with gate.enter():
-            inside.wait()
-            leave.wait()
-
-    threads = [threading.Thread(target=hold) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    inside.wait()
-    with pytest.raises(OverloadedError) as caught, gate.enter():
-        pytest.fail("there was no place")
-    assert caught.value.retry_after_s > 0
-    leave.set()
-    for thread in threads:
-        thread.join()
-    with gate.enter():
-        pass
+def test_two_large_pictures_are_not_decoded_beside_each_other() -> None:
+    """While the memory is held by another one a large picture is sent away, a small one is not, and later both come."""
+    budget = DecodeBudget(most_bytes=20_000_000, places=8, wait_s=0.01)
+    fetching: Any = FakeFetcher()
+    reader = PictureReader(Settings(_env_file=None), fetcher=fetching, budget=budget)
+    large = WAYS["upload"](save(draw(3, width=1_400, height=1_000).convert("RGBA"), "PNG"))
+    with budget.hold(12_000_000):
+        for call in (lambda: reader.read_query(large), lambda: reader.describe(reader.read(large))):
+            with pytest.raises(OverloadedError) as caught:
+                call()
+            assert caught.value.retry_after_s > 0
+        assert reader.read_query(WAYS["upload"](SMALL)).width == 120
+    assert reader.read_query(large).width == 896
+    assert reader.describe(reader.read(large)).info.width == 1_400
 
 
-def test_a_place_at_the_gate_is_given_back_by_a_failure() -> None:
-    """A picture that cannot be decoded does not close the gate for the next one."""
+def test_a_place_is_given_back_by_a_failure() -> None:
+    """Pictures that cannot be decoded leave their room to the next one."""
     reader = build_reader()
     for _ in range(5):
         with pytest.raises(PictureRefusedError):
