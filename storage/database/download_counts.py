@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 
 from core.pictures import from_signed
 from storage.database.download_outcomes import STAGE
+from storage.database.rate_window import RateWindow
 from storage.database.session import Database
 
 _MANIFEST_PAGE = 2_000
@@ -20,7 +21,7 @@ _MANIFEST_PAGE = 2_000
 class DownloadProgress:
     """What a job's URLs have come to. `states`: rows by state; `outcomes`: the ended ones by what became of them.
 
-    `bytes` were brought by this job; `per_s` and `bytes_per_s` are URLs and bytes over the last half minute.
+    `bytes` were brought by this job; `per_s` and `bytes_per_s` are URLs and bytes over its last half minute.
     """
 
     states: dict[str, int] = field(default_factory=dict)
@@ -30,12 +31,12 @@ class DownloadProgress:
     bytes_per_s: float = 0.0
 
 
-def count_downloads(connection: Connection, job_id: uuid.UUID, *, window_s: float) -> DownloadProgress | None:
+def count_downloads(connection: Connection, job_id: uuid.UUID, *, window: RateWindow) -> DownloadProgress | None:
     """The progress of a job's downloads; None for a job that has none."""
     states: dict[str, int] = {}
     outcomes: dict[str, int] = {}
     size = recent = recent_size = 0
-    for row in connection.execute(_COUNT, {"job_id": job_id, "window_s": window_s}):
+    for row in connection.execute(_COUNT, {"job_id": job_id, "since": window.since}):
         states[row.state] = states.get(row.state, 0) + row.rows
         if row.outcome is not None:
             outcomes[row.outcome] = outcomes.get(row.outcome, 0) + row.rows
@@ -44,7 +45,7 @@ def count_downloads(connection: Connection, job_id: uuid.UUID, *, window_s: floa
         recent_size += row.recent_bytes
     if not states:
         return None
-    return DownloadProgress(states, outcomes, size, round(recent / window_s, 2), round(recent_size / window_s, 1))
+    return DownloadProgress(states, outcomes, size, window.get_rate(recent), window.get_rate(recent_size, digits=1))
 
 
 def revive_downloads(connection: Connection, job_id: uuid.UUID) -> int:
@@ -87,7 +88,7 @@ _COUNT = text("""
                     WHEN d.state IN ('leased', 'failed') THEN d.state ELSE 'pending' END AS state,
                j.outcome, d.bytes,
                j.state <> 'pending' AND j.outcome <> 'known'
-                   AND j.updated_at > now() - make_interval(secs => :window_s) AS recent
+                   AND j.updated_at > :since AS recent
         FROM job_downloads j JOIN downloads d ON d.url_hash = j.url_hash WHERE j.job_id = :job_id
     ) rows GROUP BY state, outcome
 """)

@@ -13,9 +13,9 @@ from core.errors import ConflictError, NotFoundError
 from storage.database.download_counts import DownloadProgress, count_downloads, revive_downloads
 from storage.database.models import JobState, RowState, Stage, dead_letters, jobs, stage_rows
 from storage.database.picture_rows import count_done_since_in, count_rows_in, revive_rows_in
+from storage.database.rate_window import RateWindow
 from storage.database.session import Database
 
-RATE_WINDOW_S = 30
 IMPORT_STAGE = "import"
 # Pictures that are embedded: counted from picture_rows.
 PICTURES_STAGE = "pictures"
@@ -48,7 +48,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobProgress:
-    """Counts by stage and state, titles (or pictures) a second over the last half minute, and seconds left.
+    """Counts by stage and state, titles (or pictures) a second over its last half minute, and seconds left.
 
     `seconds_left` is None while it is unknown. `downloads` is what the URLs of a job of downloads have come to; they
     are counted under the stage `download`, too.
@@ -270,28 +270,27 @@ class JobRepository:
             .where(stage_rows.c.job_id == job.id)
             .group_by(stage_rows.c.stage, stage_rows.c.state)
         )
-        recent = func.now() - func.make_interval(0, 0, 0, 0, 0, 0, RATE_WINDOW_S)
-        recent_query = (
-            select(func.count(), func.extract("epoch", func.now() - func.min(stage_rows.c.updated_at)))
-            .where(stage_rows.c.job_id == job.id, stage_rows.c.stage == Stage.INDEX)
-            .where(stage_rows.c.state == RowState.DONE, stage_rows.c.updated_at > recent)
-        )
         with self._database.begin() as connection:
+            window = _get_window(connection, job)
             stages: dict[str, dict[str, int]] = {IMPORT_STAGE: dict(job.import_counts)}
             for row in connection.execute(counts_query):
                 stages.setdefault(row.stage, {})[row.state] = row.rows
-            done_recently, _ = connection.execute(recent_query).one()
+            done_recently = connection.execute(
+                select(func.count())
+                .where(stage_rows.c.job_id == job.id, stage_rows.c.stage == Stage.INDEX)
+                .where(stage_rows.c.state == RowState.DONE, stage_rows.c.updated_at > window.since)
+            ).scalar_one()
             if pictures := count_rows_in(connection, job.id):
                 stages[PICTURES_STAGE] = pictures
-                done_recently += count_done_since_in(connection, job.id, window_s=RATE_WINDOW_S)
+                done_recently += count_done_since_in(connection, job.id, since=window.since)
             dead = connection.execute(
                 select(func.count())
                 .select_from(dead_letters)
                 .where(dead_letters.c.job_id == job.id, dead_letters.c.resolved_at.is_(None))
             ).scalar_one()
-            downloads = count_downloads(connection, job.id, window_s=_get_window_s(job))
-        progress = _build_progress(job, stages, done_recently=done_recently, dead=dead)
-        return progress if downloads is None else _add_downloads(progress, downloads)
+            downloads = count_downloads(connection, job.id, window=window)
+        progress = _build_progress(job, stages, rate=window.get_rate(done_recently), dead=dead)
+        return progress if downloads is None else _add_downloads(job, progress, downloads)
 
     def list_dead_letters(
         self, job_id: uuid.UUID | None = None, *, limit: int = 100, offset: int = 0
@@ -342,24 +341,28 @@ def _to_job(row: Row[Any]) -> Job:
     )
 
 
-def _get_window_s(job: Job) -> float:
-    """How long the job has been at work, but no longer than rates look back."""
-    if job.started_at is None or job.is_closed:
-        return RATE_WINDOW_S
-    age_s = max((datetime.now(job.started_at.tzinfo) - job.started_at).total_seconds(), 1.0)
-    return min(age_s, RATE_WINDOW_S)
+def _get_window(connection: Connection, job: Job) -> RateWindow:
+    """Of a job that has ended, the time before its end: how fast it was is no matter of when somebody asks."""
+    until = job.finished_at or connection.execute(select(func.now())).scalar_one()
+    return RateWindow.of(job.started_at or job.created_at, until)
 
 
-def _add_downloads(progress: JobProgress, downloads: DownloadProgress) -> JobProgress:
+def _add_downloads(job: Job, progress: JobProgress, downloads: DownloadProgress) -> JobProgress:
     stages = {**progress.stages, Stage.DOWNLOAD.value: downloads.states}
     left = sum(downloads.states.get(state, 0) for state in (RowState.PENDING, RowState.LEASED, RowState.FAILED))
-    seconds_left = 0.0 if left == 0 else (left / downloads.per_s if downloads.per_s > 0 else None)
+    seconds_left = _estimate_seconds_left(job, left, rate=downloads.per_s)
     return replace(progress, stages=stages, seconds_left=seconds_left, downloads=downloads)
 
 
-def _build_progress(job: Job, stages: dict[str, dict[str, int]], *, done_recently: int, dead: int) -> JobProgress:
-    rate = done_recently / _get_window_s(job)
+def _build_progress(job: Job, stages: dict[str, dict[str, int]], *, rate: float, dead: int) -> JobProgress:
     work = (stages.get(Stage.INDEX, {}), stages.get(PICTURES_STAGE, {}))
     left = sum(counts.get(state, 0) for counts in work for state in _OPEN_ROWS)
-    seconds_left = 0.0 if left == 0 else (left / rate if rate > 0 else None)
-    return JobProgress(stages=stages, titles_per_s=round(rate, 2), seconds_left=seconds_left, dead_letters=dead)
+    seconds_left = _estimate_seconds_left(job, left, rate=rate)
+    return JobProgress(stages=stages, titles_per_s=rate, seconds_left=seconds_left, dead_letters=dead)
+
+
+def _estimate_seconds_left(job: Job, left: int, *, rate: float) -> float | None:
+    """None while it is unknown, and for what a job that has ended left undone."""
+    if left == 0:
+        return 0.0
+    return left / rate if rate > 0 and not job.is_closed else None

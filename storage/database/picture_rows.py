@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, select, text, update
@@ -209,11 +210,10 @@ def count_rows_in(connection: Connection, job_id: uuid.UUID) -> dict[str, int]:
     return {row.state: row.rows for row in connection.execute(query.group_by(picture_rows.c.state))}
 
 
-def count_done_since_in(connection: Connection, job_id: uuid.UUID, *, window_s: float) -> int:
-    """How many of the job's pictures were done in the last seconds."""
-    recent = func.now() - func.make_interval(0, 0, 0, 0, 0, 0, window_s)
+def count_done_since_in(connection: Connection, job_id: uuid.UUID, *, since: datetime) -> int:
+    """How many of the job's pictures were done after that time."""
     query = select(func.count()).where(
-        picture_rows.c.job_id == job_id, picture_rows.c.state == RowState.DONE, picture_rows.c.updated_at > recent
+        picture_rows.c.job_id == job_id, picture_rows.c.state == RowState.DONE, picture_rows.c.updated_at > since
     )
     return connection.execute(query).scalar_one()
 

@@ -178,6 +178,33 @@ def test_progress_counts_by_stage_and_state(tables: _Tables) -> None:
     assert progress.titles_per_s > 0 and progress.seconds_left is not None and progress.seconds_left > 0
 
 
+@pytest.mark.parametrize("ago", ["0 seconds", "1 hour"])
+def test_the_rate_of_a_job_that_has_ended_is_that_of_its_own_time(tables: _Tables, ago: str) -> None:
+    """Four titles in four seconds are one a second, not four in half a minute, whenever somebody asks."""
+    job_id, slugs = tables.start_job(10)
+    tables.stages.claim(job_id, slugs[:4], owner="w", lease_s=60)
+    tables.complete(job_id, slugs[:4])
+    tables.jobs.cancel(job_id)
+    end = f"now() - CAST('{ago}' AS interval)"
+    tables.execute(f"UPDATE jobs SET started_at = {end} - interval '4 seconds', finished_at = {end}")
+    tables.execute(f"UPDATE stage_rows SET updated_at = {end} - interval '2 seconds'")
+    progress = tables.jobs.get_progress(tables.jobs.get(job_id))
+    assert progress.titles_per_s == 1.0
+    assert progress.seconds_left == (None if progress.open_rows else 0.0), "what was cancelled is not waited for"
+
+
+def test_the_rate_of_a_long_job_is_that_of_its_last_half_minute(tables: _Tables) -> None:
+    """What was done longer ago does not count, while it runs and when it has ended."""
+    job_id, slugs = tables.start_job(40)
+    tables.stages.claim(job_id, slugs, owner="w", lease_s=60)
+    tables.complete(job_id, slugs)
+    tables.execute("UPDATE jobs SET started_at = now() - interval '5 minutes'")
+    tables.execute("UPDATE stage_rows SET updated_at = now() - interval '40 seconds' WHERE slug < 't010'")
+    assert tables.jobs.get_progress(tables.jobs.get(job_id)).titles_per_s == 1.0
+    tables.jobs.close(job_id, JobState.COMPLETED)
+    assert tables.jobs.get_progress(tables.jobs.get(job_id)).titles_per_s == 1.0
+
+
 # Stage rows
 
 

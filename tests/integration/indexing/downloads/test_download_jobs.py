@@ -187,6 +187,20 @@ def test_progress_says_what_came(downloads: Downloads, picture_host: PictureHost
     assert progress.downloads.per_s > 0 and progress.downloads.bytes_per_s > 0
 
 
+def test_the_speed_of_a_job_that_has_ended_is_that_of_its_own_time(
+    downloads: Downloads, picture_host: PictureHost
+) -> None:
+    """Six URLs in three seconds are two a second, as well when the job is over."""
+    job_id = downloads.start_list([picture_host.url(f"/many/{number}.jpg") for number in range(6)])
+    downloads.see_to_its_end(job_id)
+    downloads.execute("UPDATE jobs SET started_at = finished_at - interval '3 seconds'")
+    job = downloads.job_repository.get(job_id)
+    progress = downloads.job_repository.get_progress(job)
+    assert job.is_closed and progress.downloads is not None
+    assert progress.downloads.per_s == 2.0
+    assert progress.downloads.bytes_per_s == pytest.approx(progress.downloads.bytes / 3, abs=0.1)
+
+
 def test_claims_under_a_lease(downloads: Downloads, picture_host: PictureHost) -> None:
     """A URL is one worker's until its lease ends; renewed it stays so, and a lost claim decides nothing any more."""
     job_id = downloads.start_list([picture_host.url("/many/1.jpg"), picture_host.url("/kind/missing/2")])
