@@ -12,6 +12,9 @@ import pytest
 from flask.testing import FlaskClient
 from PIL import Image
 
+from api.services import ApiServices
+from core.errors import DependencyUnavailableError
+from core.identity import picture_id
 from tests.picture_host.pictures import draw, save
 
 pytestmark = pytest.mark.usefixtures("workers")
@@ -168,6 +171,68 @@ def test_adult_pictures_are_found_by_those_who_ask(client: FlaskClient) -> None:
     assert shown["id"] not in {one["id"] for one in find_pictures(client, data, limit=100)}
     assert find_pictures(client, data, include_adult=True)[0]["id"] == shown["id"]
     assert client.get(f"/api/v1/media/{shown['sha256']}").status_code == 404
+
+
+def test_a_picture_is_taken_out_and_given_again(client: FlaskClient, wait_for_job: Any) -> None:
+    """The next search does not find it and GET media does not show it; twice is once; the same id comes back."""
+    data = save(draw(108), "PNG")
+    body = {"image_id": "shelf/lamp 2", "image_data": encode(data), "wait": 30}
+    shown = client.post(INDEX, json=body).get_json()
+    assert find_pictures(client, data)[0]["id"] == shown["id"]
+    answer = client.delete(f"{INDEX}/shelf%2Flamp%202")
+    assert answer.status_code == 200, answer.text
+    removed = answer.get_json()
+    assert (removed["id"], removed["removed"], len(removed["removed_from"])) == (shown["id"], True, 1)
+    assert shown["id"] not in {one["id"] for one in find_pictures(client, data, limit=100, include_adult=True)}
+    assert client.get(f"/api/v1/media/{shown['sha256']}").status_code == 404
+    assert (
+        client.get(f"/api/v1/similarity/visual/{shown['id']}", query_string={"target": "pictures"}).status_code == 404
+    )
+    assert wait_for_job(removed["job_id"]).state == "completed"
+    again = client.delete(f"{INDEX}/{shown['id']}").get_json()
+    assert (again["id"], again["removed"], again["job_id"]) == (shown["id"], False, None)
+    assert client.post(INDEX, json=body).get_json()["id"] == shown["id"]
+    assert find_pictures(client, data)[0]["id"] == shown["id"]
+
+
+def test_an_adult_picture_is_taken_out_by_its_id(client: FlaskClient) -> None:
+    """An editor who knows the id need not say include_adult, and the answer tells no more than the id."""
+    data = save(draw(109), "PNG")
+    client.post(INDEX, json={"image_id": "silk", "image_data": encode(data), "adult": True, "wait": 30})
+    removed = client.delete(f"{INDEX}/silk").get_json()
+    assert set(removed) == {"id", "removed", "removed_from", "job_id"}
+    assert removed["id"] not in {one["id"] for one in find_pictures(client, data, limit=100, include_adult=True)}
+
+
+def test_what_is_no_picture_of_its_own_is_not_taken_out(client: FlaskClient) -> None:
+    """404 for an unknown id and for a title, 409 for the cover of a document, which stays."""
+    for unknown in ("nobody", "00000000-0000-0000-0000-000000000001", "https:%2F%2Fpictures.test%2Fa.jpg"):
+        assert client.delete(f"{INDEX}/{unknown}").status_code == 404
+    document = {"title": "The Bound Cover", "images": {"picture": "https://pictures.test/bound.jpg"}}
+    slug = client.post(INDEX, json={"document": document, "wait": 30}).get_json()["id"]
+    cover = picture_id(kind="cover", slug=slug, name="https://pictures.test/bound.jpg")
+    answer = client.delete(f"{INDEX}/{cover}")
+    assert (answer.status_code, answer.get_json()["type"]) == (409, "urn:avs:problem:picture-named")
+    assert client.delete(f"{INDEX}/{slug}").status_code == 404
+
+
+def test_a_removal_outlives_qdrant(
+    client: FlaskClient, api: ApiServices, wait_for_job: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While Qdrant does not answer the removal is stored all the same, and its job takes the point out."""
+
+    def fail() -> set[str]:
+        raise DependencyUnavailableError("qdrant", "away")
+
+    data = save(draw(110), "PNG")
+    client.post(INDEX, json={"image_id": "tin", "image_data": encode(data), "wait": 30})
+    with monkeypatch.context() as patch:
+        patch.setattr(api.admin.collections, "list_names", fail)
+        removed = client.delete(f"{INDEX}/tin").get_json()
+    assert (removed["removed"], removed["removed_from"]) == (True, [])
+    assert wait_for_job(removed["job_id"]).state == "completed"
+    assert api.admin.pictures.count()["stale"] == 0
+    assert removed["id"] not in {one["id"] for one in find_pictures(client, data, limit=100)}
 
 
 def test_what_cannot_be_embedded_is_said(client: FlaskClient, pipeline: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,9 +6,10 @@ import hashlib
 import io
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
-from client import Client
+from client import Client, NotFoundError
 from tests.picture_host.pictures import draw, save
 
 
@@ -33,6 +34,18 @@ def test_a_picture_is_indexed_found_and_shown(operator: Client, tmp_path: Path) 
     assert operator.get_media(indexed.sha256) == path.read_bytes()
     with Image.open(io.BytesIO(operator.get_media(indexed.sha256, width=96))) as thumbnail:
         assert thumbnail.size == (96, 128)
+
+
+def test_a_picture_is_taken_out_again(operator: Client) -> None:
+    """By the caller's own id; a search finds it no more, and what is unknown is an error."""
+    data = save(draw(202), "PNG")
+    indexed = operator.index_picture("box/lid 1", data, wait_s=30)
+    removed = operator.remove_picture("box/lid 1")
+    assert (removed.id, removed.removed, removed.job_id is not None) == (indexed.id, True, True)
+    assert indexed.id not in [result.id for result in operator.search_image(data, target="pictures").results]
+    assert not operator.remove_picture(removed.id).removed
+    with pytest.raises(NotFoundError):
+        operator.remove_picture("box/lid 2")
 
 
 def test_a_document_is_indexed(operator: Client) -> None:
