@@ -6,12 +6,15 @@ import base64
 import hashlib
 import io
 import time
+import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from PIL import Image
 
+from api.administration import Administration
 from api.services import ApiServices
 from core.errors import DependencyUnavailableError
 from core.identity import picture_id
@@ -185,9 +188,8 @@ def test_a_picture_is_taken_out_and_given_again(client: FlaskClient, wait_for_jo
     assert (removed["id"], removed["removed"], len(removed["removed_from"])) == (shown["id"], True, 1)
     assert shown["id"] not in {one["id"] for one in find_pictures(client, data, limit=100, include_adult=True)}
     assert client.get(f"/api/v1/media/{shown['sha256']}").status_code == 404
-    assert (
-        client.get(f"/api/v1/similarity/visual/{shown['id']}", query_string={"target": "pictures"}).status_code == 404
-    )
+    alike = client.get(f"/api/v1/similarity/visual/{shown['id']}?target=pictures")
+    assert alike.status_code == 404
     assert wait_for_job(removed["job_id"]).state == "completed"
     again = client.delete(f"{INDEX}/{shown['id']}").get_json()
     assert (again["id"], again["removed"], again["job_id"]) == (shown["id"], False, None)
@@ -246,3 +248,48 @@ def test_what_cannot_be_embedded_is_said(client: FlaskClient, pipeline: Any, mon
     assert answer.status_code == 409, answer.text
     assert answer.get_json()["type"] == "urn:avs:problem:index-failed"
     assert "no such picture" in answer.get_json()["detail"]
+
+
+def overtake(monkeypatch: pytest.MonkeyPatch, later: Callable[[], Any]) -> None:
+    """While the next request waits for its job, another one comes and is answered."""
+    wait_for_end, is_first = Administration.wait_for_end, iter([True])
+
+    def wait(self: Administration, job_id: uuid.UUID, *, wait_s: float) -> Any:
+        if next(is_first, False):
+            later()
+        return wait_for_end(self, job_id, wait_s=wait_s)
+
+    monkeypatch.setattr(Administration, "wait_for_end", wait)
+
+
+def test_who_was_overtaken_is_told_so(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The later request's picture is the one that counts; the earlier sender reads that his was replaced."""
+    old, new = save(draw(111), "PNG"), save(draw(112), "PNG")
+    later: list[Any] = []
+    body = {"image_id": "race", "wait": 30}
+    overtake(monkeypatch, lambda: later.append(client.post(INDEX, json={**body, "image_data": encode(new)})))
+    answer = client.post(INDEX, json={**body, "image_data": encode(old)})
+    assert (later[0].status_code, later[0].get_json()["searchable"]) == (200, True)
+    assert (answer.status_code, answer.get_json()["type"]) == (409, "urn:avs:problem:picture-replaced")
+    assert "replaced" in answer.get_json()["detail"]
+    assert find_pictures(client, new)[0]["id"] == later[0].get_json()["id"]
+
+
+def test_the_same_picture_sent_twice_at_once_is_no_conflict(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both senders are told that it is searchable: it is, whoever was first."""
+    body = {"image_id": "twins", "image_data": encode(save(draw(113), "PNG")), "wait": 30}
+    later: list[Any] = []
+    overtake(monkeypatch, lambda: later.append(client.post(INDEX, json=body)))
+    answers = [client.post(INDEX, json=body), *later]
+    assert [(one.status_code, one.get_json()["searchable"]) for one in answers] == [(200, True), (200, True)]
+
+
+def test_who_finds_his_picture_taken_out_is_told_so(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A removal that comes before the answer is a conflict of its own, and nothing to run other jobs for."""
+    overtake(monkeypatch, lambda: client.delete(f"{INDEX}/fleeting"))
+    body = {"image_id": "fleeting", "image_data": encode(save(draw(114), "PNG")), "wait": 30}
+    answer = client.post(INDEX, json=body)
+    assert (answer.status_code, answer.get_json()["type"]) == (409, "urn:avs:problem:picture-replaced")
+    assert "taken out" in answer.get_json()["detail"]
