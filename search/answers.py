@@ -2,7 +2,7 @@
 
 An answer belongs to a scope, which is a live collection and what is hidden in it, and to a state, which is what was
 last written to that collection. It is fresh in its own state only. Within its scope it may be shown for a few seconds
-longer while a new one is made, in another scope never: neither an alias swap nor a title that is hidden ever meets an old
+longer while a new one is made, in another scope never: neither an alias swap nor a title that is hidden meets an old
 answer. Nothing is deleted: what is out of date is asked for under other keys, or overwritten.
 
 With Redis away every answer is made anew: slower, not broken.

@@ -97,6 +97,40 @@ def test_the_migrated_schema_has_its_indexes_and_keys(database_url: str) -> None
     assert "WHERE" in definition and "pending" in definition
 
 
+def test_what_was_hidden_before_there_were_marks_has_one(empty_url: str) -> None:
+    """Excluded titles, and adult ones whose points are behind; not the others. From then on each change makes one."""
+    config = _config(empty_url)
+    command.upgrade(config, "0009")
+    engine = create_engine(empty_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("INSERT INTO model_versions VALUES ('f', 'kind', 'encoder', '1', 4, 1, now())"))
+        connection.execute(
+            text(
+                "INSERT INTO generations (collection, alias, state, recipes_fingerprint, text_fingerprint, "
+                "lexical_fingerprint, metadata_fingerprint) VALUES ('c', 'a', 'live', 'f', 'f', 'f', 'f')"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO titles (slug, document, content_hash, adult, excluded) VALUES ('plain', '{}', '1', false, "
+                "false), ('out', '{}', '1', false, true), ('adult', '{}', '1', true, false), "
+                "('behind', '{}', '2', true, false)"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO embedding_ledger (collection, slug, document_hash, passages) "
+                "SELECT 'c', slug, '1', '{}' FROM titles"
+            )
+        )
+        command.upgrade(config, "head")
+        marked = text("SELECT slug FROM titles WHERE visibility_mark IS NOT NULL AND visibility_changed_at <= now()")
+        assert set(connection.execute(marked).scalars()) == {"out", "behind"}
+        connection.execute(text("UPDATE titles SET adult = true, document = '{}'"))
+        assert set(connection.execute(marked).scalars()) == {"out", "behind", "plain"}
+    engine.dispose()
+
+
 def test_two_processes_that_migrate_at_once_do_not_collide(empty_url: str) -> None:
     """Both succeed: the second waits for the first and finds nothing to do."""
     errors: list[BaseException] = []
