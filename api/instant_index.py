@@ -33,6 +33,12 @@ class IndexFailedError(ConflictError):
     code = "index-failed"
 
 
+class PictureReplacedError(ConflictError):
+    """The job ended, and the picture's id belongs to what somebody sent later, or to nothing any more."""
+
+    code = "picture-replaced"
+
+
 @dataclass(frozen=True, slots=True)
 class Indexed:
     """What was stored, and the job that brings it into the index; `id` is None until a document's job has read it."""
@@ -128,8 +134,18 @@ class InstantIndex:
         """What is stored and embedded may still lie in a collection that does not answer yet."""
         live = self._picture_generations.get_live(self._settings.qdrant_pictures_collection_name)
         entry = None if live is None else self._picture_ledger.load(live.collection, [identifier]).get(identifier)
-        if entry is None or entry.sha256 != sha256:
-            raise IndexFailedError("the picture is stored; the index of pictures is not live yet: run its other jobs")
+        if entry is not None and entry.sha256 == sha256:
+            return
+        self._refuse_replaced(identifier, sha256)
+        raise IndexFailedError("the picture is stored; the index of pictures is not live yet: run its other jobs")
+
+    def _refuse_replaced(self, identifier: uuid.UUID, sha256: str) -> None:
+        """A later request has put another picture in this one's place, and its own job sees to that one."""
+        row = self._pictures.load([identifier]).get(identifier)
+        if row is None or row.gone:
+            raise PictureReplacedError("the picture was taken out again by a later request")
+        if row.sha256 != sha256:
+            raise PictureReplacedError("a later request with the same image_id has replaced the picture")
 
     def _check_title(self, slug: str | None) -> None:
         live = self._admin.generations.get_live(self._settings.qdrant_collection_name)
