@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -130,3 +131,34 @@ def test_nothing_is_read_far_ahead() -> None:
     assert read <= 5 * 5
     results.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("pictures")]
+
+
+class CrowdedEncoder(FakePictureEncoder):
+    """Counts the pictures whose pixels are there at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.most = self._inside = 0
+        self._lock = threading.Lock()
+
+    def preprocess(self, image: Image.Image) -> Prepared:
+        """Slowly, so that others come meanwhile."""
+        with self._lock:
+            self._inside += 1
+            self.most = max(self.most, self._inside)
+        time.sleep(0.005)
+        try:
+            return super().preprocess(image)
+        finally:
+            with self._lock:
+                self._inside -= 1
+
+
+def test_as_many_at_once_as_there_is_memory_for() -> None:
+    """Of the largest pictures two at a time are decoded, of small ones as many as there are threads."""
+    large, small = CrowdedEncoder(), CrowdedEncoder()
+    loads = [give(save_picture(draw_picture(width=320, height=200)))] * 24
+    assert len(list(encode_stored(large, loads, max_pixels=320 * 200, threads=6))) == 24
+    assert large.most == 2
+    list(encode_stored(small, loads, max_pixels=MANY, threads=6))
+    assert 2 < small.most <= 6
