@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from search.request import CURSOR_START, WINDOW_MAX, Order, ResultOptions
 PAYLOAD_FIELDS = frozenset(AnimeDocument.model_fields) | {
     root for field in INDEXED_FIELDS if (root := field.path.partition(".")[0]) not in HIDDEN_PAYLOAD
 }
+_CURSOR = re.compile(r"([A-Za-z0-9_-]{22})\.(\d{1,5})")
 _SORTED_KINDS = (FieldKind.INTEGER, FieldKind.FLOAT, FieldKind.DATETIME)
 
 
@@ -44,6 +46,17 @@ def check_page(request: ResultOptions) -> None:
         raise InvalidInputError("offset", f"must be at least 0, and offset + limit at most {WINDOW_MAX}")
     if request.cursor is not None and request.offset:
         raise InvalidInputError("offset", f"send none with a cursor, which says where to go on ({CURSOR_START} begins)")
+    if request.cursor not in (None, CURSOR_START):
+        # Before anything is asked of the index, which may be in a state that forbids the search.
+        parse_cursor(request.cursor)
+
+
+def parse_cursor(token: str) -> tuple[str, int]:
+    """The list's name and the place in it. Raises InvalidInputError."""
+    match = _CURSOR.fullmatch(token)
+    if match is None:
+        raise InvalidInputError("cursor", "is not a cursor of this service: send next_cursor as it was given")
+    return match.group(1), int(match.group(2))
 
 
 def check_min_score(min_score: float | None, vectors: Iterable[PlannedVector]) -> float | None:

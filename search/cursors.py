@@ -7,7 +7,6 @@ that is emptied, the cursor has expired.
 
 from __future__ import annotations
 
-import re
 import secrets
 import struct
 import uuid
@@ -16,11 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import ConflictError, DependencyUnavailableError, InvalidInputError
+from search.checks import parse_cursor
 from search.rank import Ranked, Ranking
 from storage.cache import Cache
 
 CURSOR_TTL_S = 600
-_TOKEN = re.compile(r"([A-Za-z0-9_-]{22})\.(\d{1,5})")
 # Total, exactness, length of the question's name and of the names of the vectors, in UTF-8.
 _HEADER = struct.Struct("<I?HH")
 
@@ -63,10 +62,7 @@ class CursorStore:
 
     def resume(self, token: str, *, question: str, limit: int) -> CursorPage:
         """The page at the token. Raises InvalidInputError, CursorExpiredError, DependencyUnavailableError."""
-        match = _TOKEN.fullmatch(token)
-        if match is None:
-            raise InvalidInputError("cursor", "is not a cursor of this service: send next_cursor as it was given")
-        name, start = match.group(1), int(match.group(2))
+        name, start = parse_cursor(token)
         data = self._cache.get_many([_key(name)])[0]
         if data is None and not self._cache.ping():
             raise DependencyUnavailableError("cache", "the lists behind cursors are kept there")

@@ -73,10 +73,12 @@ class SearchService:
         self._lives = Lives(settings.cache_ttl_s, settings.cache_stale_s, settings.vector_cache_ttl_s)
         self._together = TogetherSearch(self._questions, self._executor, kept, self._lives)
         self._long_lists = LongLists(self._executor, cursors)
-        self._answers: Memory[tuple[str, bytes], _Repeatable] = Memory(
+        self._understanding = understanding
+        # By the state of the index, what texts were understood by, and the token.
+        self._answers: Memory[tuple[str, int, bytes], _Repeatable] = Memory(
             max_bytes=_ANSWERS_MAX_BYTES,
             ttl_s=min(settings.cache_ttl_s, MEMORY_TTL_S),
-            size_of=lambda key, answer: len(key[1]) + len(answer.body),
+            size_of=lambda key, answer: len(key[2]) + len(answer.body),
         )
         self._wait_s = settings.query_deadline_s + 2 * settings.qdrant_timeout_s
         # next() on an itertools.count is atomic, so counting needs no lock.
@@ -89,6 +91,7 @@ class SearchService:
         `token` is whatever the caller knows the whole request by, such as the bytes of its body: see `repeat`.
         """
         started = time.perf_counter()
+        revision = self._get_revision()
         question = self._questions.build(request)
         self._count("searches")
         if question.cursor is not None:
@@ -98,7 +101,7 @@ class SearchService:
         asked = self._asked.note(request) if isinstance(request, SearchRequest | SimilarRequest) else None
         # A stale answer is shown while a new one is made, and not a moment longer.
         if token is not None and len(token) <= TOKEN_MAX_BYTES and answer.cache != "stale":
-            self._answers.put_many({(live.state, token): _Repeatable(answer.body, asked)})
+            self._answers.put_many({(live.state, revision, token): _Repeatable(answer.body, asked)})
         return answer
 
     def warm(self, request: Request) -> None:
@@ -128,7 +131,7 @@ class SearchService:
         if (live := self._backend.peek_live()) is None:
             return None
         started = time.perf_counter()
-        known = self._answers.get((live.state, token))
+        known = self._answers.get((live.state, self._get_revision(), token))
         if known is None:
             return None
         self._count("searches")
@@ -203,6 +206,9 @@ class SearchService:
             return Made(encode_page(plan, page, question.shown), made_beside)
 
         return make
+
+    def _get_revision(self) -> int:
+        return 0 if self._understanding is None else self._understanding.revision
 
     def _count(self, name: str) -> None:
         self._counts[name] = next(self._counters[name]) + 1

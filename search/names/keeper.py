@@ -89,6 +89,7 @@ class NameIndexKeeper:
         self._ready = threading.Event()
         self._thread: threading.Thread | None = None
         self._known: KnownNames | None = None
+        self._revision = 0
         self._base: _Base | None = None
         self._changed: dict[str, TitleNames] = {}
         self._since: datetime | None = None
@@ -99,6 +100,11 @@ class NameIndexKeeper:
         if self._thread is None:
             self._start()
         return self._known
+
+    @property
+    def revision(self) -> int:
+        """Rises with every change of what is known; 0 until the first reading is through."""
+        return self._revision
 
     def require(self) -> KnownNames:
         """As `get`. Raises NamesNotReadyError instead of None."""
@@ -134,8 +140,13 @@ class NameIndexKeeper:
             return
         if news:
             self._changed |= news
-            self._known = _patch(base, self._changed)
+            self._tell(_patch(base, self._changed))
         self._since = moment
+
+    def _tell(self, known: KnownNames) -> None:
+        # In this order: what is read out of a text after a look at the revision is never older than it says.
+        self._known = known
+        self._revision += 1
 
     def _is_news(self, base: _Base, title: TitleNames) -> bool:
         known = self._changed.get(title.slug)
@@ -170,7 +181,7 @@ class NameIndexKeeper:
         segment = build_segment(_count_studios(self._names.fetch_all(), studios, seen))
         self._base = _Base(segment, studios, seen, self._clock())
         self._changed, self._since = {}, moment
-        self._known = _patch(self._base, {})
+        self._tell(_patch(self._base, {}))
         self._ready.set()
         _log.info(
             Event.NAMES_READ,

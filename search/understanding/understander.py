@@ -18,6 +18,11 @@ class Understander:
         self._lock = threading.Lock()
         self._lexicon: tuple[KnownNames | None, Lexicon] = (None, Lexicon())
 
+    @property
+    def revision(self) -> int:
+        """That of the names."""
+        return self._keeper.revision
+
     def understand(self, text: str, *, include_adult: bool = False) -> Understood:
         """Read a text in its normal form. Never fails; what is unclear stays text."""
         known = self._keeper.get()

@@ -58,6 +58,10 @@ class Understood:
 class Understands(Protocol):
     """Whatever reads structure out of a text."""
 
+    @property
+    def revision(self) -> int:
+        """Another number whenever the same text may be understood in another way."""
+
     def understand(self, text: str, *, include_adult: bool = False) -> Understood:
         """Read a text in its normal form (`core.text.normalise_query`). Never fails; what is unclear stays text."""
 

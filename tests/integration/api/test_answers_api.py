@@ -387,3 +387,21 @@ def test_long_answers_stream_compressed_and_leave_nothing_behind(start: Callable
         left.close()
     wait_for(lambda: process.services.search.is_idle)
     assert process.ask("robot boy")["results"]
+
+
+def test_an_answer_is_not_repeated_when_its_text_is_understood_otherwise(start: Callable[..., Process]) -> None:
+    """Equal bytes are answered from memory until names are read anew, whatever the state of the index says."""
+    process = start()
+    assert process.services.names.wait(10)
+    body = json.dumps({"query": "a text that is repeated", "limit": 2}).encode()
+
+    def ask() -> None:
+        answer = process.client.post(SEARCH, data=body, content_type="application/json")
+        assert answer.status_code == 200, answer.text
+
+    ask()
+    assert process.services.search.repeat(body) is not None
+    process.services.names._read_all()
+    assert process.services.search.repeat(body) is None
+    ask()
+    assert process.services.search.repeat(body) is not None

@@ -126,6 +126,21 @@ def test_nothing_new_builds_nothing(keeper: NameIndexKeeper, stored: Stored, tit
     assert keeper.get() is before
 
 
+def test_the_revision_is_another_whenever_the_names_are(
+    keeper: NameIndexKeeper, stored: Stored, title: BuildTitle
+) -> None:
+    """It rises with a change, and stays where nothing is new; before the first reading it is 0."""
+    assert NameIndexKeeper(stored).revision == 0
+    before = keeper.revision
+    assert before > 0
+    stored.store(title("new", "Brand New"))
+    keeper.refresh()
+    assert keeper.revision > before
+    risen = keeper.revision
+    keeper.refresh()
+    assert keeper.revision == risen
+
+
 def test_what_was_stored_before_the_reading_is_no_news(stored: Stored, seconds: list[float]) -> None:
     """An import that has just ended is not patched in a second time."""
     stored.recent = set(stored.titles)
