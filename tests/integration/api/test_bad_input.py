@@ -72,7 +72,7 @@ BODIES: list[tuple[Any, int, str, str]] = [
     ({"query": "x", "vectors": "title_vector"}, 422, "vectors", "dictionary"),
     ({"query": "x", "vectors": ["tittle_vector"]}, 422, "vectors.tittle_vector", "not a vector"),
     ({"query": "x", "vectors": ["lone \ud800"]}, 422, "vectors", "not a vector"),
-    ({"query": "x", "vectors": ["image_vector"]}, 422, "vectors.image_vector", "by text"),
+    ({"query": "x", "vectors": ["image_vector"]}, 422, "vectors.image_vector", "needs a picture"),
     ({"query": "x", "vectors": ["title_vector", "title_vector"]}, 422, "vectors", "twice"),
     ({"query": "x", "vectors": ["title_vector", 3]}, 422, "vectors", "names"),
     ({"query": "x", "vectors": {"title_vector": 0}}, 422, "vectors.title_vector", "above 0"),

@@ -188,8 +188,9 @@ def test_the_second_time_the_answer_comes_from_the_cache(client: FlaskClient, ap
     assert stats["search"]["embedding"]["keys"] == 1
 
 
-def test_equal_bytes_are_answered_the_short_way(client: FlaskClient) -> None:
+def test_equal_bytes_are_answered_the_short_way(client: FlaskClient, api: ApiServices) -> None:
     """A body that was answered a moment ago is answered from memory, with the same results, headers and compression."""
+    assert api.names.wait(10)
     sent = {"json": {"query": "boy and robot", "limit": 30}}
     first, again = client.post("/api/v1/search", **sent), client.post("/api/v1/search", **sent)
     assert again.get_json()["query_info"]["cache"] == "result"

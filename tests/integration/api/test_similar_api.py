@@ -133,7 +133,6 @@ def test_the_shares_of_similar_titles_add_up(client: FlaskClient) -> None:
         (f"anime/{TITLE}?colour=red", 422, "colour"),
         (f"anime/{TITLE}?fusion=borda", 422, "fusion"),
         (f"vector/{TITLE}", 422, "vector"),
-        (f"vector/{TITLE}?vector=image_vector", 422, "vectors.image_vector"),
         (f"vector/{TITLE}?vector=nonsense", 422, "vectors.nonsense"),
         (f"vector/{TITLE}?vector=title_vector&distance=manhattan", 422, "distance"),
         (f"vector/{TITLE}?vector=lexical_sparse&distance=euclid", 422, "distance"),

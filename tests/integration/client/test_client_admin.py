@@ -27,7 +27,7 @@ def test_numbers_and_health(operator: Client) -> None:
     assert health.generation is not None
     assert health.generation["collection"] == collection.collection
     assert health.checks["qdrant"].ok
-    assert set(collection.recipes) == {"text", "lexical", "metadata"}
+    assert set(collection.recipes) == {"text", "lexical", "metadata", "image"}
 
 
 def test_a_reindex_a_rollback_and_a_swap(operator: Client) -> None:
