@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,11 @@ def test_an_interrupt_loses_nothing(env: dict[str, str], downloads: Downloads, p
     folder = downloads.settings.get_media_path().parent
     (folder / "urls.txt").write_text("\n".join(urls))
     command = [sys.executable, "-m", "cli.main", "download", "--here", "--urls", str(folder / "urls.txt"), "--json"]
-    with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    # As on a terminal: a suite that runs in the background of a shell hands on that Ctrl-C is ignored.
+    listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=listen
+    ) as process:
         _wait_until(lambda: downloads.execute("SELECT count(*) FROM downloads WHERE state = 'done'")[0][0] >= 20)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
