@@ -58,6 +58,7 @@ class StageRepository:
         `only_pictures`: of those that are written, the ones whose pictures have changed.
         A row that is done is opened again if its title is stale: the job has moved to another collection, or the
         title has changed. `enrich` and `download` have nothing to do yet and are recorded as skipped. Idempotent.
+        A title that is being deleted meanwhile is waited for, and gets no row.
         """
         with self._database.begin() as connection:
             return self.enqueue_stale_in(connection, job_id, collection, slugs=slugs, only_pictures=only_pictures)
@@ -83,6 +84,7 @@ class StageRepository:
             CROSS JOIN (VALUES ('enrich', 'skipped'), ('download', 'skipped'),
                                ('embed', 'pending'), ('index', 'pending')) AS s(stage, state)
             WHERE {STALE} {wanted}
+            FOR KEY SHARE OF t
             ON CONFLICT (job_id, stage, slug) DO UPDATE SET state = 'pending', attempts = 0, updated_at = now()
                 WHERE stage_rows.state = 'done'
         """)  # noqa: S608 - literals

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -221,6 +222,31 @@ def test_only_stale_titles_get_rows(tables: _Tables) -> None:
     narrow = tables.jobs.create("index", {})
     assert tables.stages.enqueue_stale(narrow, _COLLECTION, slugs=["t000", "t001"]) == 1
     assert tables.stages.enqueue_stale(tables.jobs.create("index", {}), _COLLECTION, slugs=[]) == 0
+
+
+def test_a_title_that_is_deleted_meanwhile_gets_no_row(tables: _Tables) -> None:
+    """A job that is given its rows while one of the titles is being deleted waits, and goes on with the others."""
+    tables.add_titles(3)
+    job_id = tables.jobs.create("index", {})
+    counts: list[int] = []
+    enqueue = threading.Thread(target=lambda: counts.append(tables.stages.enqueue_stale(job_id, _COLLECTION)))
+    with tables.database.begin() as connection:
+        connection.execute(text("DELETE FROM titles WHERE slug = 't001'"))
+        enqueue.start()
+        _wait_for_a_blocked_query(tables)
+    enqueue.join(timeout=30)
+    assert counts == [2]
+    assert [row.slug for row in tables.stages.list_claimable(job_id)] == ["t000", "t002"]
+
+
+def _wait_for_a_blocked_query(tables: _Tables) -> None:
+    query = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+    deadline = time.monotonic() + 30
+    with tables.database.begin() as connection:
+        while not connection.execute(query).scalar_one():
+            assert time.monotonic() < deadline, "nothing waits"
+            time.sleep(0.02)
+            connection.execute(text("SELECT pg_stat_clear_snapshot()"))
 
 
 def test_workers_at_the_same_time_never_get_the_same_title(tables: _Tables) -> None:
