@@ -59,6 +59,17 @@ class Event(StrEnum):
     CIRCUIT_OPENED = "circuit_opened"
     DOWNLOAD_FAILED = "download_failed"
     DOWNLOADS_FETCHED = "downloads_fetched"
+    ENRICH_PART_FAILED = "enrich_part_failed"
+    ENRICH_PART_DEAD = "enrich_part_dead"
+    ENRICH_LANE_ENDED = "enrich_lane_ended"
+    ENRICH_MERGED = "enrich_merged"
+    ENRICH_SCHEDULED = "enrich_scheduled"
+    PROVIDER_SHAPE_CHANGED = "provider_shape_changed"
+    PROVIDER_PAUSED = "provider_paused"
+    PROVIDER_LIMIT_CHANGED = "provider_limit_changed"
+    LINK_DOUBTFUL = "link_doubtful"
+    MERGE_MODEL_LEARNED = "merge_model_learned"
+    SYNTHESIS_FAILED = "synthesis_failed"
     DEPENDENCY_UNAVAILABLE = "dependency_unavailable"
 
 

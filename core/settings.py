@@ -204,6 +204,49 @@ class Settings(BaseSettings):
     media_s3_access_key: SecretStr | None = Field(None, description="Its access key; unset: as boto3 finds one.")
     media_s3_secret_key: SecretStr | None = Field(None, description="Its secret key.")
 
+    # Enrichment
+    enrich_auto: bool = Field(
+        False, description="Run the schedules of the workflow: asks the configured providers without being told."
+    )
+    enrich_workflow: Path | None = Field(
+        None,
+        description="TOML file of stages, providers, order, ages and schedules; unset: the one that comes with us.",
+    )
+    enrich_user_agent: str | None = Field(
+        None, description="How we name ourselves to providers; unset: DOWNLOAD_USER_AGENT."
+    )
+    enrich_timeout_s: float = Field(20.0, gt=0, le=300, description="Longest wait for one answer of a provider.")
+    enrich_max_answer_bytes: int = Field(10_000_000, ge=10_000, description="Largest answer of a provider.")
+    enrich_max_attempts: int = Field(5, ge=1, le=20, description="Failures in a row before a part is given up.")
+    enrich_allowed_networks: str | None = Field(
+        None, description="Private networks that providers may be in, joined by commas (a self-hosted Jikan, say)."
+    )
+    jikan_base_url: str | None = Field(
+        None, description="A Jikan v4 instance, such as https://jikan.example.org/v4; unset: not asked."
+    )
+    anilist_base_url: str | None = Field("https://graphql.anilist.co", description="AniList; `none`: not asked.")
+    anilist_token: SecretStr | None = Field(None, description="AniList's access token, if you have one.")
+    kitsu_base_url: str | None = Field("https://kitsu.app/api/edge", description="Kitsu; `none`: not asked.")
+    anidb_base_url: str | None = Field("http://api.anidb.net:9001", description="AniDB's HTTP API.")
+    anidb_client: str | None = Field(None, description="Name of your registered AniDB client; unset: not asked.")
+    anidb_client_version: int = Field(1, ge=1, description="Its version.")
+    anidb_titles_url: str | None = Field(
+        "https://anidb.net/api/anime-titles.xml.gz", description="AniDB's daily dump of titles; `none`: not fetched."
+    )
+    animeschedule_base_url: str | None = Field(
+        "https://animeschedule.net/api/v3", description="AnimeSchedule; `none`: not asked."
+    )
+    animeschedule_token: SecretStr | None = Field(None, description="AnimeSchedule's token; unset: not asked.")
+    animeplanet_base_url: str | None = Field(
+        None, description="Anime-Planet's pages, https://www.anime-planet.com; unset: not asked."
+    )
+    llm_base_url: str | None = Field(
+        None, description="OpenAI-compatible endpoint for synopses from several sources, `https://host/v1`; unset: off."
+    )
+    llm_model: str | None = Field(None, description="Its model.")
+    llm_api_key: SecretStr | None = Field(None, description="Its key.")
+    llm_timeout_s: float = Field(30.0, gt=0, le=300, description="Longest wait for its answer.")
+
     # Files
     avs_home: Path = Field(Path("var"), description="Folder of the embedded services, media and logs.")
     log_format: Literal["auto", "console", "json"] = Field(
@@ -225,7 +268,20 @@ class Settings(BaseSettings):
         parse_rate(value)
         return value
 
-    @field_validator("download_allowed_networks")
+    @field_validator(
+        "anilist_base_url",
+        "kitsu_base_url",
+        "anidb_base_url",
+        "anidb_titles_url",
+        "animeschedule_base_url",
+        mode="before",
+    )
+    @classmethod
+    def _none_is_off(cls, value: object) -> object:
+        # An empty variable means its default, as everywhere.
+        return None if value == "none" else value
+
+    @field_validator("download_allowed_networks", "enrich_allowed_networks")
     @classmethod
     def _check_networks(cls, value: str | None) -> str | None:
         for network in _split(value):
@@ -271,6 +327,10 @@ class Settings(BaseSettings):
     def get_allowed_networks(self) -> tuple[str, ...]:
         """Networks in CIDR form that downloads may reach although they are private."""
         return _split(self.download_allowed_networks)
+
+    def get_provider_networks(self) -> tuple[str, ...]:
+        """Networks in CIDR form that providers may be in although they are private."""
+        return _split(self.enrich_allowed_networks)
 
     def get_media_path(self) -> Path:
         """The folder of the pictures, where they are kept on disk."""

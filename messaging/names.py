@@ -15,6 +15,9 @@ TASK_ENCODE_PICTURES: Final = "query.encode_pictures"
 TASK_EMBED_PICTURES: Final = "pictures.embed_chunk"
 TASK_FETCH_DOWNLOADS: Final = "downloads.fetch"
 TASK_START_DOWNLOADS: Final = "downloads.start_missing"
+TASK_ENRICH_LANE: Final = "enrich.fetch"
+TASK_ENRICH_MERGE: Final = "enrich.merge"
+TASK_ENRICH_SCHEDULE: Final = "enrich.start_schedule"
 TASK_RUN_JOB: Final = "jobs.run"
 TASK_FINISH_JOB: Final = "jobs.finish"
 TASK_RECONCILE: Final = "jobs.reconcile"
@@ -27,6 +30,9 @@ ROUTES: Final[dict[str, str]] = {
     TASK_EMBED_PICTURES: QUEUE_EMBED,
     TASK_FETCH_DOWNLOADS: QUEUE_NETWORK,
     TASK_START_DOWNLOADS: QUEUE_DEFAULT,
+    TASK_ENRICH_LANE: QUEUE_NETWORK,
+    TASK_ENRICH_MERGE: QUEUE_DEFAULT,
+    TASK_ENRICH_SCHEDULE: QUEUE_DEFAULT,
     TASK_RUN_JOB: QUEUE_DEFAULT,
     TASK_FINISH_JOB: QUEUE_DEFAULT,
     TASK_RECONCILE: QUEUE_DEFAULT,

@@ -6,6 +6,7 @@ from alembic import context
 from sqlalchemy import create_engine, pool, text
 
 from core.settings import load_settings
+from storage.database import enrichment_models  # noqa: F401 - its tables are part of the metadata
 from storage.database.models import metadata
 
 # Any number: two processes that migrate at once wait for each other on it.

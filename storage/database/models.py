@@ -111,6 +111,10 @@ titles = Table(
     Column("version", Integer, nullable=False, server_default=text("1")),
     # Which of its pictures are in which pictures collection; blank: none.
     Column("pictures_hash", Text, nullable=False, server_default=""),
+    # The document as imports gave it, once enrichment has written another; null: `document` itself.
+    Column("base", JSONB(none_as_null=True)),
+    # {field: {value, by, at, note}}: what a person said. It goes before every source, imports too.
+    Column("overrides", JSONB, nullable=False, server_default=text("'{}'")),
     *_marked(),
     _created(),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),

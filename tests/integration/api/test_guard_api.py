@@ -24,7 +24,8 @@ pytestmark = pytest.mark.usefixtures("worker")
 
 SEARCH = "/api/v1/search"
 SECRET_CHARS = 64
-JOB = f"/api/v1/jobs/{uuid.uuid4()}"
+# The same in every process: pytest-xdist compares the names of tests.
+JOB = f"/api/v1/jobs/{uuid.UUID(int=7)}"
 
 
 class Opened:

@@ -240,7 +240,9 @@ def test_a_title_that_is_deleted_meanwhile_gets_no_row(tables: _Tables) -> None:
 
 
 def _wait_for_a_blocked_query(tables: _Tables) -> None:
-    query = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+    query = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
     deadline = time.monotonic() + 30
     with tables.database.begin() as connection:
         while not connection.execute(query).scalar_one():
