@@ -13,15 +13,21 @@ from typing import Any, Literal, Protocol
 
 from core.enrichment import EnrichStage
 from core.errors import PermanentError, TransientError
+from core.providers import Limit
 
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """At most `amount` requests in `period_s` seconds, in a token bucket that holds `burst` of them."""
-
-    amount: float
-    period_s: float
-    burst: int = 1
+__all__ = [
+    "Answer",
+    "BlockedError",
+    "Candidate",
+    "Fault",
+    "Limit",
+    "Parsed",
+    "Provider",
+    "ProviderInfo",
+    "ProviderUnavailableError",
+    "Request",
+    "ShapeChangedError",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +37,7 @@ class ProviderInfo:
     name          as in ENRICH settings, claims and provenance
     id_space      whose ids its titles have, as in external_ids (Jikan's are MyAnimeList's: 'mal')
     stages        what it has something to say about
-    limits        all of them hold at once; also retuned by what its answers say
+    limits        core.providers.PROVIDER_LIMITS[name]: all hold at once; also retuned by what its answers say
     can_search    False: titles are linked by tables, or by a dump of its titles (AniDB)
     obeys_robots  True for pages that are made for people
     """

@@ -1,0 +1,45 @@
+"""Names, limits and settings of the providers."""
+
+from __future__ import annotations
+
+import pytest
+from core.enrichment import ID_SPACES
+from core.providers import PROVIDER_LIMITS, get_base_url, why_not
+from core.settings import Settings
+
+
+def test_every_provider_has_limits() -> None:
+    """No provider can be asked without a limit."""
+    assert PROVIDER_LIMITS.keys() == ID_SPACES.keys()
+    assert all(PROVIDER_LIMITS.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [
+        ("jikan", "JIKAN_BASE_URL"),
+        ("anidb", "ANIDB_CLIENT"),
+        ("animeschedule", "ANIMESCHEDULE_TOKEN"),
+        ("anime-planet", "ANIMEPLANET_BASE_URL"),
+    ],
+)
+def test_unset_setting_is_named(name: str, missing: str) -> None:
+    """A provider that is not configured says which setting is missing, and has no address."""
+    settings = Settings(_env_file=None)
+    assert missing in (why_not(settings, name) or "")
+    assert get_base_url(settings, name) is None
+
+
+def test_configured_provider_has_an_address_without_a_slash() -> None:
+    """Paths begin with a slash, so the address ends without one."""
+    settings = Settings(_env_file=None, jikan_base_url="https://jikan.example.org/v4/", anidb_client="example")
+    assert get_base_url(settings, "jikan") == "https://jikan.example.org/v4"
+    assert get_base_url(settings, "anidb") == "http://api.anidb.net:9001"
+    assert why_not(settings, "anidb") is None
+
+
+def test_none_turns_a_provider_off() -> None:
+    """`none` as an address means that it is not asked."""
+    settings = Settings(_env_file=None, anilist_base_url="none")
+    assert get_base_url(settings, "anilist") is None
+    assert "ANILIST_BASE_URL" in (why_not(settings, "anilist") or "")
