@@ -168,6 +168,7 @@ def upgrade() -> None:
     op.add_column(
         "titles", sa.Column("base", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True)
     )
+    op.add_column("titles", sa.Column("base_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column(
         "titles",
         sa.Column("overrides", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
@@ -176,6 +177,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_column("titles", "overrides")
+    op.drop_column("titles", "base_at")
     op.drop_column("titles", "base")
     op.drop_index(
         "uq_provider_links_external_id", table_name="provider_links", postgresql_where=sa.text("state = 'linked'")

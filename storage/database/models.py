@@ -113,6 +113,8 @@ titles = Table(
     Column("pictures_hash", Text, nullable=False, server_default=""),
     # The document as imports gave it, once enrichment has written another; null: `document` itself.
     Column("base", JSONB(none_as_null=True)),
+    # When an import last changed the base; null while `base` is.
+    Column("base_at", DateTime(timezone=True)),
     # {field: {value, by, at, note}}: what a person said. It goes before every source, imports too.
     Column("overrides", JSONB, nullable=False, server_default=text("'{}'")),
     *_marked(),

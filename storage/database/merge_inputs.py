@@ -1,0 +1,145 @@
+"""All that goes into the merging of titles, read in one go: base, overrides, claims, links, names of what they link to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from storage.database.bases import Override, read_overrides
+from storage.database.enrichment_models import LinkState, claims, provider_links
+from storage.database.models import titles
+from storage.database.session import Database
+from storage.database.titles import TitleRepository
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRow:
+    """What one provider said in one stage. `fetched_at`: when it said so last."""
+
+    provider: str
+    stage: str
+    facts: Mapping[str, Any]
+    fetched_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MergeInputs:
+    """One title before merging.
+
+    base           the document as imports gave it, also where no other was written yet
+    base_at        when they did
+    links          {provider: external id}: where it was found by linking
+    related_names  {'mal:1': 'Cowboy Bebop'}: names of the titles that its base or a claim links to
+    """
+
+    slug: str
+    document: Mapping[str, Any]
+    base: Mapping[str, Any]
+    base_at: datetime
+    is_merged: bool
+    overrides: Mapping[str, Override]
+    claims: tuple[ClaimRow, ...]
+    links: Mapping[str, str]
+    related_names: Mapping[str, str] = field(default_factory=dict)
+
+
+class MergeInputRepository:
+    """Reads what merging needs, and never writes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._titles = TitleRepository(database)
+
+    def load(self, slugs: Sequence[str]) -> dict[str, MergeInputs]:
+        """The inputs of these titles that exist."""
+        with self._database.begin() as connection:
+            return self.load_in(connection, slugs)
+
+    def load_in(self, connection: Connection, slugs: Sequence[str], *, lock: bool = False) -> dict[str, MergeInputs]:
+        """As `load`, in the caller's transaction; `lock`: nobody else may change these titles until it ends."""
+        query = (
+            select(
+                titles.c.slug,
+                titles.c.document,
+                titles.c.base,
+                func.coalesce(titles.c.base_at, titles.c.updated_at).label("base_at"),
+                titles.c.overrides,
+            )
+            .where(titles.c.slug.in_(list(slugs)))
+            .order_by(titles.c.slug)
+        )
+        # Claims that are written meanwhile only need the slug to stay.
+        rows = connection.execute(query.with_for_update(key_share=True) if lock else query).all()
+        claimed, linked = self._load_claims(connection, slugs), self._load_links(connection, slugs)
+        found = {
+            row.slug: MergeInputs(
+                slug=row.slug,
+                document=row.document,
+                base=row.document if row.base is None else row.base,
+                base_at=row.base_at,
+                is_merged=row.base is not None,
+                overrides=read_overrides(row.overrides),
+                claims=tuple(claimed.get(row.slug, ())),
+                links=linked.get(row.slug, {}),
+            )
+            for row in rows
+        }
+        return self._add_names(connection, found)
+
+    def iterate_claimed(self, *, chunk: int = 500) -> Iterator[MergeInputs]:
+        """The titles of which at least one provider says something, by slug, a chunk in memory at a time."""
+        last = ""
+        while True:
+            with self._database.begin() as connection:
+                query = select(claims.c.slug).where(claims.c.slug > last).distinct().order_by(claims.c.slug)
+                slugs = list(connection.execute(query.limit(chunk)).scalars())
+                found = self.load_in(connection, slugs) if slugs else {}
+            if not slugs:
+                return
+            yield from found.values()
+            last = slugs[-1]
+
+    @staticmethod
+    def _load_claims(connection: Connection, slugs: Sequence[str]) -> dict[str, list[ClaimRow]]:
+        query = (
+            select(claims.c.slug, claims.c.provider, claims.c.stage, claims.c.facts, claims.c.fetched_at)
+            .where(claims.c.slug.in_(list(slugs)))
+            .order_by(claims.c.slug, claims.c.provider, claims.c.stage)
+        )
+        found: dict[str, list[ClaimRow]] = {}
+        for row in connection.execute(query):
+            found.setdefault(row.slug, []).append(ClaimRow(row.provider, row.stage, row.facts, row.fetched_at))
+        return found
+
+    @staticmethod
+    def _load_links(connection: Connection, slugs: Sequence[str]) -> dict[str, dict[str, str]]:
+        links = provider_links.c
+        query = (
+            select(links.slug, links.provider, links.external_id)
+            .where(links.slug.in_(list(slugs)), links.state == LinkState.LINKED, links.external_id.is_not(None))
+            .order_by(links.slug, links.provider)
+        )
+        found: dict[str, dict[str, str]] = {}
+        for row in connection.execute(query):
+            found.setdefault(row.slug, {})[row.provider] = row.external_id
+        return found
+
+    def _add_names(self, connection: Connection, found: dict[str, MergeInputs]) -> dict[str, MergeInputs]:
+        keys = {slug: set(_iterate_related(inputs)) for slug, inputs in found.items()}
+        names = self._titles.find_names_by_ids(connection, sorted(set().union(*keys.values()))) if keys else {}
+        return {slug: _with_names(inputs, keys[slug], names) for slug, inputs in found.items()}
+
+
+def _iterate_related(inputs: MergeInputs) -> Iterator[tuple[str, str]]:
+    documents = [inputs.base, *(claim.facts for claim in inputs.claims)]
+    for related in (one for document in documents for one in document.get("related_anime", ())):
+        yield from ((provider, str(value)) for provider, value in related.get("external_ids", {}).items())
+
+
+def _with_names(inputs: MergeInputs, keys: set[tuple[str, str]], names: Mapping[str, str]) -> MergeInputs:
+    labels = sorted(f"{provider}:{value}" for provider, value in keys)
+    return replace(inputs, related_names={label: names[label] for label in labels if label in names})

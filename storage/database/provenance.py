@@ -1,0 +1,89 @@
+"""Why documents say what they say, and how good they are: one row a title that was merged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from storage.database.models import titles
+from storage.database.enrichment_models import provenance
+from storage.database.session import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What merging left behind for one title.
+
+    fields         {field: {sources, confidence, at, method, conflict, others, note}}
+    quality        0 to 100
+    quality_parts  {part: 0..1}
+    inputs_hash    over all that went in
+    """
+
+    slug: str
+    fields: Mapping[str, Any]
+    quality: float
+    quality_parts: Mapping[str, float]
+    model_version: int
+    inputs_hash: str
+    merged_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TitleQuality:
+    """One title of a list by quality."""
+
+    slug: str
+    quality: float
+    quality_parts: Mapping[str, float]
+    merged_at: datetime
+
+
+class ProvenanceRepository:
+    """Reads and writes `provenance`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def load(self, slug: str) -> Provenance | None:
+        """That of one title; None if it was never merged."""
+        with self._database.begin() as connection:
+            row = connection.execute(select(provenance).where(provenance.c.slug == slug)).one_or_none()
+        return None if row is None else Provenance(**row._mapping)
+
+    def load_hashes_in(self, connection: Connection, slugs: Sequence[str]) -> dict[str, str]:
+        """What went into the last merging of these titles."""
+        query = select(provenance.c.slug, provenance.c.inputs_hash).where(provenance.c.slug.in_(list(slugs)))
+        return {row.slug: row.inputs_hash for row in connection.execute(query)}
+
+    def write_in(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Store what a merging gave, in place of what the one before did. Rows are columns but `merged_at`."""
+        if not rows:
+            return
+        statement = insert(provenance)
+        written = ("fields", "quality", "quality_parts", "model_version", "inputs_hash")
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["slug"],
+                set_={**{name: statement.excluded[name] for name in written}, "merged_at": func.now()},
+            ),
+            [dict(row) for row in rows],
+        )
+
+    def list_by_quality(self, *, limit: int, offset: int = 0, most: float = 100.0) -> list[TitleQuality]:
+        """The worst first, none above `most`; excluded titles left out."""
+        query = (
+            select(provenance.c.slug, provenance.c.quality, provenance.c.quality_parts, provenance.c.merged_at)
+            .join(titles, titles.c.slug == provenance.c.slug)
+            .where(provenance.c.quality <= most, titles.c.excluded.is_(False))
+            .order_by(provenance.c.quality, provenance.c.slug)
+            .limit(limit)
+            .offset(offset)
+        )
+        with self._database.begin() as connection:
+            return [TitleQuality(*row) for row in connection.execute(query)]
