@@ -7,6 +7,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
+# Test processes; each has servers of its own. WORKERS=0: one process, for a debugger.
+WORKERS ?= 2
+# A file stays in one process, in the order of the folders: the long ones come early.
+IN_PARALLEL = -q --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
@@ -35,15 +39,14 @@ run: $(READY)  ## Start the embedded servers and every process; Ctrl-C stops the
 	@$(BIN)/avs up $(ARGS)
 
 test: test-unit test-integration  ## All tests, with coverage
-	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
 test-unit: $(READY)  ## Unit tests: no server, no model
 	@rm -f .coverage .coverage.*
-	@$(BIN)/coverage run -m pytest tests/unit -q $(ARGS)
+	@$(BIN)/python -m pytest tests/unit $(IN_PARALLEL) $(ARGS)
 
 test-integration: $(READY)  ## Tests against the real embedded Redis, Postgres and Qdrant, on free ports
-	@$(BIN)/coverage run -m pytest tests/integration -q $(ARGS)
+	@$(BIN)/python -m pytest tests/integration $(IN_PARALLEL) --cov-append $(ARGS)
 
 fuzz: $(READY)  ## schemathesis against the running API, five minutes unless told (ARGS="--max-time 3600 --seed 7")
 	@FUZZ_ARGS="$(ARGS)" $(BIN)/python -m pytest tests/integration/api/fuzz -q -s
