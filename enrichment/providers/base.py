@@ -34,12 +34,13 @@ __all__ = [
 class ProviderInfo:
     """What a provider declares of itself.
 
-    name          as in ENRICH settings, claims and provenance
-    id_space      whose ids its titles have, as in external_ids (Jikan's are MyAnimeList's: 'mal')
-    stages        what it has something to say about
-    limits        core.providers.PROVIDER_LIMITS[name]: all hold at once; also retuned by what its answers say
-    can_search    False: titles are linked by tables, or by a dump of its titles (AniDB)
-    obeys_robots  True for pages that are made for people
+    name            as in ENRICH settings, claims and provenance
+    id_space        whose ids its titles have, as in external_ids (Jikan's are MyAnimeList's: 'mal')
+    stages          what it has something to say about
+    limits          core.providers.PROVIDER_LIMITS[name]: all hold at once; also retuned by what its answers say
+    can_search      False: titles are linked by tables, or by a dump of its titles (AniDB)
+    obeys_robots    True for pages that are made for people
+    parser_version  grows when the same answers give other facts: `avs enrich reparse` reads kept answers again
     """
 
     name: str
@@ -50,6 +51,7 @@ class ProviderInfo:
     licence: str
     terms_url: str
     obeys_robots: bool = False
+    parser_version: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,6 +63,8 @@ enrich_parts = Table(
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     # Asked in this order; the smallest first.
     Column("priority", Integer, nullable=False, server_default=text("0")),
+    # Answers that are older are no good for it; null: any is.
+    Column("fresh_from", DateTime(timezone=True)),
     # Failed and blocked ones: not before.
     Column("due_at", DateTime(timezone=True)),
     Column("leased_until", DateTime(timezone=True)),
