@@ -46,6 +46,7 @@ class Place:
         return None
 
 
+# The value as the document has it, or None after a fault.
 Check = Callable[[Any, Place], Any]
 
 
@@ -65,7 +66,7 @@ def story(max_chars: int) -> Check:
 
 
 def _text(clean: Callable[[str], str], max_chars: int) -> Check:
-    def check(value: Any, place: Place) -> str | None:
+    def check(value: Any, place: Place) -> Any:
         if not isinstance(value, str):
             return place.refuse(f"{show(value)} is no text")
         if len(value) > MAX_RAW_CHARS:
@@ -86,7 +87,7 @@ def _text(clean: Callable[[str], str], max_chars: int) -> Check:
 def one_of(words: Collection[str]) -> Check:
     """One of our words. UNKNOWN says nothing."""
 
-    def check(value: Any, place: Place) -> str | None:
+    def check(value: Any, place: Place) -> Any:
         if value == "UNKNOWN":
             return None
         if not isinstance(value, str) or value not in words:
@@ -99,7 +100,7 @@ def one_of(words: Collection[str]) -> Check:
 def number(low: float, high: float, *, unless: Mapping[float, str] | None = None) -> Check:
     """A number within bounds, also one written as text. `unless`: values that stand for something else, and what."""
 
-    def check(value: Any, place: Place) -> float | None:
+    def check(value: Any, place: Place) -> Any:
         found = _to_number(value)
         if found is None:
             return place.refuse(f"{show(value)} is no number")
@@ -116,7 +117,7 @@ def whole(low: int, high: int, *, unless: Mapping[float, str] | None = None) -> 
     """A whole number within bounds."""
     check_number = number(low, high, unless=unless)
 
-    def check(value: Any, place: Place) -> int | None:
+    def check(value: Any, place: Place) -> Any:
         found = check_number(value, place)
         if found is not None and found != int(found):
             return place.refuse(f"{show(value)} is no whole number")
@@ -125,13 +126,12 @@ def whole(low: int, high: int, *, unless: Mapping[float, str] | None = None) -> 
     return check
 
 
-def year(value: Any, place: Place) -> int | None:
+def year(value: Any, place: Place) -> Any:
     """A year between the first anime and what can be announced."""
-    found: int | None = whole(FIRST_YEAR, place.today.year + YEARS_AHEAD)(value, place)
-    return found
+    return whole(FIRST_YEAR, place.today.year + YEARS_AHEAD)(value, place)
 
 
-def day(value: Any, place: Place) -> str | None:
+def day(value: Any, place: Place) -> Any:
     """A day as '2012-07-08', out of a date or of ISO text with or without a time."""
     try:
         found = _to_day(value)
@@ -142,9 +142,9 @@ def day(value: Any, place: Place) -> str | None:
     return found.isoformat()
 
 
-def address(value: Any, place: Place) -> str | None:
+def address(value: Any, place: Place) -> Any:
     """An address of the web, http or https."""
-    text: str | None = line(2_000)(value, place)
+    text = line(2_000)(value, place)
     if text is None:
         return None
     try:
@@ -157,7 +157,7 @@ def address(value: Any, place: Place) -> str | None:
     return text
 
 
-def flag(value: Any, place: Place) -> bool | None:
+def flag(value: Any, place: Place) -> Any:
     """True or false."""
     return value if isinstance(value, bool) else place.refuse(f"{show(value)} is neither true nor false")
 
@@ -165,7 +165,7 @@ def flag(value: Any, place: Place) -> bool | None:
 def each(check_item: Check, max_items: int, *, key: Callable[[Any], object] = repr) -> Check:
     """A list: its good items, each once by its key, the first `max_items` of them."""
 
-    def check(value: Any, place: Place) -> list[Any]:
+    def check(value: Any, place: Place) -> Any:
         if not isinstance(value, list | tuple):
             place.refuse(f"{show(value)} is no list")
             return []
@@ -185,7 +185,7 @@ def each(check_item: Check, max_items: int, *, key: Callable[[Any], object] = re
 def record(members: Mapping[str, Check], *, needs: Collection[str] = ()) -> Check:
     """An object of known members: the good ones; nothing if one that it needs is missing or bad."""
 
-    def check(value: Any, place: Place) -> dict[str, Any] | None:
+    def check(value: Any, place: Place) -> Any:
         if not isinstance(value, Mapping):
             return place.refuse(f"{show(value)} is no object")
         kept: dict[str, Any] = {}

@@ -63,15 +63,15 @@ def _names(max_items: int, *, check: Check = _NAME) -> Check:
     return each(check, max_items, key=_casefolded)
 
 
-def _check_aired(value: Any, place: Place) -> dict[str, str] | None:
+def _check_aired(value: Any, place: Place) -> Any:
     """First and last day; neither of them if they cannot both be true."""
-    found: dict[str, str] | None = record({"start": day, "end": day})(value, place)
+    found = record({"start": day, "end": day})(value, place)
     if found and found.get("start", "") > found.get("end", "9999"):
         return place.refuse(f"ends on {found['end']}, before it starts on {found['start']}")
     return found
 
 
-def _check_external_ids(value: Any, place: Place) -> dict[str, int | str] | None:
+def _check_external_ids(value: Any, place: Place) -> Any:
     """Ids at known providers; those of digits as numbers, as everywhere in the catalogue."""
     if not isinstance(value, Mapping):
         return place.refuse(f"{show(value)} is no object")
@@ -89,7 +89,7 @@ def _check_external_ids(value: Any, place: Place) -> dict[str, int | str] | None
     return found or None
 
 
-def _check_statistics(value: Any, place: Place) -> dict[str, Any] | None:
+def _check_statistics(value: Any, place: Place) -> Any:
     """{provider: {name: number, or the same again}}; a number that cannot be true is left out."""
     if not isinstance(value, Mapping):
         return place.refuse(f"{show(value)} is no object")
@@ -102,7 +102,7 @@ def _check_statistics(value: Any, place: Place) -> dict[str, Any] | None:
     return found or None
 
 
-def _check_numbers(value: Any, place: Place, *, depth: int) -> dict[str, Any] | None:
+def _check_numbers(value: Any, place: Place, *, depth: int) -> Any:
     if not isinstance(value, Mapping) or depth == 0:
         return place.refuse(f"{show(value)} is no object of numbers")
     if len(value) > _MAX_STATISTICS:

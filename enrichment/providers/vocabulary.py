@@ -72,7 +72,8 @@ STAFF_ROLE_WORDS: Final[Words] = MappingProxyType(
     {
         "direction": "director", "chief direction": "chief director", "series director": "director",
         "original work": "original creator", "original story": "original creator",
-        "original author": "original creator", "animation direction": "animation director", "chief animation direction": "chief animation director",
+        "original author": "original creator", "animation direction": "animation director",
+        "chief animation direction": "chief animation director",
         "art direction": "art director", "sound direction": "sound director",
         "animation character design": "character design", "writing": "script", "screenplay": "script",
         "musical score": "music", "music composer": "music",
