@@ -4,11 +4,12 @@ Invariant: no connection is made to an address that the guard has not checked, a
 more time or memory than the limits say. The only package that asks other people's servers for anything.
 """
 
-from fetching.errors import FetchError, FetchFailedError, FetchReason, FetchRefusedError
+from fetching.errors import ErrorPage, FetchError, FetchFailedError, FetchReason, FetchRefusedError
 from fetching.fetcher import Fetched, Fetcher, NotModified, build_fetcher
 from fetching.options import FetchOptions, build_options
 
 __all__ = [
+    "ErrorPage",
     "FetchError",
     "FetchFailedError",
     "FetchOptions",

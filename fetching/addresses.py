@@ -73,7 +73,9 @@ def is_public(address: Address) -> bool:
 class AddressGuard:
     """Says which addresses may be connected to."""
 
-    def __init__(self, allowed_networks: Iterable[str] = ()) -> None:
+    def __init__(self, allowed_networks: Iterable[str] = (), *, setting: str = "DOWNLOAD_ALLOWED_NETWORKS") -> None:
+        """`setting`: where the operator names his exceptions, for the message of a refusal."""
+        self._setting = setting
         self._allowed: Sequence[Network] = tuple(ipaddress.ip_network(network) for network in allowed_networks)
 
     def allows(self, address: Address) -> bool:
@@ -87,5 +89,5 @@ class AddressGuard:
         The message does not say which address it was: names of an intranet are not resolved for strangers.
         """
         if not all(self.allows(address) for address in addresses):
-            message = f"{host} is not at a public address (DOWNLOAD_ALLOWED_NETWORKS makes exceptions)"
+            message = f"{host} is not at a public address ({self._setting} makes exceptions)"
             raise FetchRefusedError(FetchReason.FORBIDDEN_ADDRESS, message)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 
 from core.errors import PermanentError, ServiceError, TransientError
@@ -57,12 +59,25 @@ _MOST_MESSAGE_CHARS = 300
 _OWN_STATUS = {int(reason[5:]): reason for reason in FetchReason if reason.startswith("http-") and reason[5:].isdigit()}
 
 
+@dataclass(frozen=True, slots=True)
+class ErrorPage:
+    """What came with an error status. Names of headers are in lower case.
+
+    `body` is unpacked and no longer than the caller asked for; empty if he asked for nothing, or if it cannot be read.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
 class FetchError(ServiceError):
-    """A fetch brought nothing, for `reason`. `status` is what the host answered, if that is why."""
+    """A fetch brought nothing, for `reason`. `status` and `page` are what the host answered, if that is why."""
 
     reason: FetchReason
     status: int | None
     retry_after_s: float | None
+    page: ErrorPage | None = None
 
 
 class FetchRefusedError(FetchError, PermanentError):
@@ -71,10 +86,13 @@ class FetchRefusedError(FetchError, PermanentError):
     code = "fetch-refused"
     retry_after_s: None = None
 
-    def __init__(self, reason: FetchReason, message: str, *, status: int | None = None) -> None:
+    def __init__(
+        self, reason: FetchReason, message: str, *, status: int | None = None, page: ErrorPage | None = None
+    ) -> None:
         super().__init__(_clean(reason, message))
         self.reason = reason
         self.status = status
+        self.page = page
 
 
 class FetchFailedError(FetchError, TransientError):
@@ -90,12 +108,14 @@ class FetchFailedError(FetchError, TransientError):
         *,
         status: int | None = None,
         retry_after_s: float | None = None,
+        page: ErrorPage | None = None,
     ) -> None:
         wait_s = DEFAULT_RETRY_AFTER_S if retry_after_s is None else retry_after_s
         super().__init__(_clean(reason, message), retry_after_s=wait_s)
         self.asked_s = retry_after_s
         self.reason = reason
         self.status = status
+        self.page = page
 
 
 def _clean(reason: FetchReason, message: str) -> str:
@@ -105,12 +125,17 @@ def _clean(reason: FetchReason, message: str) -> str:
 
 
 def build_error(
-    reason: FetchReason, message: str, *, status: int | None = None, retry_after_s: float | None = None
+    reason: FetchReason,
+    message: str,
+    *,
+    status: int | None = None,
+    retry_after_s: float | None = None,
+    page: ErrorPage | None = None,
 ) -> FetchRefusedError | FetchFailedError:
     """The error for a reason: its class follows from the reason alone."""
     if reason not in TRANSIENT_REASONS:
-        return FetchRefusedError(reason, message, status=status)
-    return FetchFailedError(reason, message, status=status, retry_after_s=retry_after_s)
+        return FetchRefusedError(reason, message, status=status, page=page)
+    return FetchFailedError(reason, message, status=status, retry_after_s=retry_after_s, page=page)
 
 
 def reason_of_status(status: int) -> FetchReason:

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
 
+import orjson
 import tenacity
 
 from core.settings import Settings
@@ -17,6 +18,7 @@ from fetching.addresses import AddressGuard
 from fetching.breakers import BreakerState, HostBreakers
 from fetching.deadlines import Deadline
 from fetching.errors import (
+    ErrorPage,
     FetchError,
     FetchFailedError,
     FetchReason,
@@ -35,6 +37,7 @@ from fetching.waiting import draw_backoff, parse_retry_after
 from fetching.wishes import refuses_use
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_KEEPING_METHOD = frozenset({307, 308})
 # What a host answers that wants to be left alone for a while.
 _PAUSES = frozenset({429, 503})
 _MOST_VALIDATOR_CHARS = 1_024
@@ -79,10 +82,14 @@ class _Call:
     private_headers: Mapping[str, str]
     max_bytes: int
     deadline: Deadline
+    error_bytes: int = 0
+    payload: bytes | None = None
 
 
 class Fetcher:
-    """Fetches with GET. Thread-safe; keeps connections, so make one and keep it. Building it opens and starts nothing.
+    """Fetches with GET, or asks with POST. Thread-safe; keeps connections, so make one and keep it.
+
+    Building it opens and starts nothing.
 
     >>> with Fetcher(FetchOptions(user_agent="Example/1.0 (+https://example.org/bot)")) as fetcher:
     ...     fetched = fetcher.fetch("https://example.org/cover.jpg")
@@ -91,7 +98,7 @@ class Fetcher:
     def __init__(self, options: FetchOptions, *, opener: Opener | None = None) -> None:
         self._options = options
         self._opener = opener or Opener(
-            AddressGuard(options.allowed_networks),
+            AddressGuard(options.allowed_networks, setting=options.networks_setting),
             connect_timeout_s=options.connect_timeout_s,
             read_timeout_s=options.read_timeout_s,
         )
@@ -125,22 +132,29 @@ class Fetcher:
         timeout_s: float | None = None,
         accept: str = "*/*",
         headers: Mapping[str, str] | None = None,
+        json: Mapping[str, Any] | None = None,
+        error_bytes: int = 0,
     ) -> Fetched | NotModified:
         """Fetch an address; `NotModified` only if `etag` or `last_modified` was given.
 
         `timeout_s` bounds one attempt, with its redirects and robots.txt, from the first connection to the last byte;
         there is one attempt unless the options say otherwise. `headers` are sent to the origin of `url` and to no
-        other that it redirects to.
-        Raises FetchRefusedError or FetchFailedError, whose `reason` is from the closed list.
+        other that it redirects to. With `json` it is a POST of that body, for questions (GraphQL): like a GET it may
+        be sent again, but never to another origin.
+        Raises FetchRefusedError or FetchFailedError, whose `reason` is from the closed list; where a status was the
+        reason, `page` has its headers and the first `error_bytes` bytes of its body.
         """
         started = time.perf_counter()
         target = parse_url(url)
+        payload = None if json is None else orjson.dumps(json)
         sent = {"Accept": accept, **_build_conditions(etag, last_modified)}
+        if payload is not None:
+            sent["Content-Type"] = "application/json"
 
         def attempt() -> tuple[Target, Reply]:
             deadline = Deadline(timeout_s or self._options.timeout_s)
             limit = max_bytes or self._options.max_bytes
-            return self._follow(target, _Call(sent, headers or {}, limit, deadline))
+            return self._follow(target, _Call(sent, headers or {}, limit, deadline, error_bytes, payload))
 
         final, reply = attempt() if self._options.attempts == 1 else self._build_retrying()(attempt)
         elapsed_ms = (time.perf_counter() - started) * 1_000
@@ -184,7 +198,10 @@ class Fetcher:
             if reply.status not in _REDIRECTS:
                 self._check(target, reply, call)
                 return target, reply
-            target = _get_next(target, reply)
+            following = _get_next(target, reply)
+            if call.payload is not None:
+                _check_redirected_post(target, following, reply)
+            target = following
         raise build_error(FetchReason.TOO_MANY_REDIRECTS, f"more than {self._options.most_redirects}")
 
     def _hop(self, target: Target, headers: Mapping[str, str], call: _Call, *, cut: bool = False) -> Reply:
@@ -194,8 +211,14 @@ class Fetcher:
             call.deadline.extend(waited_s)
             self._breakers.enter(host)
             try:
-                reply = self._transport.get(
-                    target, headers=headers, deadline=call.deadline, max_bytes=call.max_bytes, cut=cut
+                reply = self._transport.send(
+                    target,
+                    headers=headers,
+                    deadline=call.deadline,
+                    max_bytes=call.max_bytes,
+                    cut=cut,
+                    error_bytes=call.error_bytes,
+                    payload=call.payload,
                 )
             except FetchFailedError:
                 self._breakers.fail(host)
@@ -253,7 +276,8 @@ def build_fetcher(settings: Settings, **overrides: Any) -> Fetcher:
 def _build_status_error(target: Target, reply: Reply) -> FetchError:
     reason = reason_of_status(reply.status)
     message = f"{target.authority} answered {reply.status}"
-    return build_error(reason, message, status=reply.status, retry_after_s=_get_pause(reply))
+    page = ErrorPage(reply.status, _lower_names(reply), reply.error_body)
+    return build_error(reason, message, status=reply.status, retry_after_s=_get_pause(reply), page=page)
 
 
 def _get_pause(reply: Reply) -> float | None:
@@ -265,6 +289,18 @@ def _get_next(target: Target, reply: Reply) -> Target:
     if not location:
         raise build_error(FetchReason.BAD_REDIRECT, f"{reply.status} without a Location", status=reply.status)
     return join_redirect(target, location)
+
+
+def _check_redirected_post(target: Target, following: Target, reply: Reply) -> None:
+    """A body is sent again only as 307 and 308 say, and to nobody else; a GET instead of it would ask nothing."""
+    if reply.status in _KEEPING_METHOD and following.origin == target.origin:
+        return
+    message = f"{target.authority} answered a POST with {reply.status} to {following.authority}"
+    raise build_error(FetchReason.BAD_REDIRECT, message, status=reply.status)
+
+
+def _lower_names(reply: Reply) -> dict[str, str]:
+    return {name.lower(): value for name, value in reply.headers.items()}
 
 
 def _build_conditions(etag: str | None, last_modified: str | None) -> dict[str, str]:
@@ -287,6 +323,6 @@ def _build_result(url: str, final: Target, reply: Reply, *, elapsed_ms: float) -
         media_type=media_type if _MEDIA_TYPE.fullmatch(media_type) else None,
         etag=etag,
         last_modified=last_modified,
-        headers={name.lower(): value for name, value in reply.headers.items()},
+        headers=_lower_names(reply),
         elapsed_ms=elapsed_ms,
     )

@@ -19,6 +19,7 @@ class FetchOptions:
     breaker_threshold    transient failures in a row that open a host's circuit; 0: never
     pause_hosts          leave a host alone for as long as its Retry-After says, with all its addresses
     allowed_networks     private networks in CIDR form that may be reached all the same
+    networks_setting     the setting that names them, for messages
     robots_life_s        how long a robots.txt is believed; RFC 9309 allows a day
     """
 
@@ -41,6 +42,7 @@ class FetchOptions:
     respect_robots: bool = True
     robots_life_s: float = 3_600.0
     allowed_networks: tuple[str, ...] = ()
+    networks_setting: str = "DOWNLOAD_ALLOWED_NETWORKS"
 
 
 def build_options(settings: Settings) -> FetchOptions:
