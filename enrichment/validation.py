@@ -125,7 +125,7 @@ def _episode_number(episode: Mapping[str, Any]) -> object:
 
 
 def _related_key(related: Mapping[str, Any]) -> object:
-    return (related.get("relation"), sorted(related.get("external_ids", {}).items()) or related.get("title"))
+    return (related.get("relation"), tuple(sorted(related.get("external_ids", {}).items())) or related.get("title"))
 
 
 _CHECKS: Final[Mapping[str, Check]] = {
