@@ -88,6 +88,18 @@ class BaseRepository:
         )
         connection.execute(statement, [{"b_slug": slug, "b_base": base} for slug, base in bases.items()])
 
+    def keep_in(self, connection: Connection, bases: Mapping[str, tuple[dict[str, Any], datetime]]) -> None:
+        """What these titles' documents were until now is their base, as of then; a base that is there stays."""
+        if not bases:
+            return
+        statement = (
+            update(titles)
+            .where(titles.c.slug == bindparam("b_slug"), titles.c.base.is_(None))
+            .values(base=bindparam("b_base", type_=JSONB(none_as_null=True)), base_at=bindparam("b_at"))
+        )
+        values = [{"b_slug": slug, "b_base": base, "b_at": at} for slug, (base, at) in bases.items()]
+        connection.execute(statement, values)
+
     def load_overrides(self, slug: str) -> dict[str, Override]:
         """What persons said of a title, by field. Raises NotFoundError."""
         with self._database.begin() as connection:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from core.enrichment import ID_SPACES
 from storage.database.bases import Override, read_overrides
 from storage.database.enrichment_models import LinkState, claims, provider_links
 from storage.database.models import titles
@@ -34,17 +35,25 @@ class MergeInputs:
     base_at        when they did
     links          {provider: external id}: where it was found by linking
     related_names  {'mal:1': 'Cowboy Bebop'}: names of the titles that its base or a claim links to
+    foreign_ids    'mal:1': of the ids that a claim or a link names, those by which another title is known
     """
 
     slug: str
     document: Mapping[str, Any]
     base: Mapping[str, Any]
     base_at: datetime
-    is_merged: bool
     overrides: Mapping[str, Override]
     claims: tuple[ClaimRow, ...]
     links: Mapping[str, str]
     related_names: Mapping[str, str] = field(default_factory=dict)
+    foreign_ids: frozenset[str] = frozenset()
+
+    def list_named_ids(self) -> set[tuple[str, str]]:
+        """(provider, external id) that a claim or a link says the title has."""
+        named = {
+            (space, str(value)) for claim in self.claims for space, value in claim.facts.get("external_ids", {}).items()
+        }
+        return named | {(ID_SPACES.get(provider, provider), value) for provider, value in self.links.items()}
 
 
 class MergeInputRepository:
@@ -81,14 +90,13 @@ class MergeInputRepository:
                 document=row.document,
                 base=row.document if row.base is None else row.base,
                 base_at=row.base_at,
-                is_merged=row.base is not None,
                 overrides=read_overrides(row.overrides),
                 claims=tuple(claimed.get(row.slug, ())),
                 links=linked.get(row.slug, {}),
             )
             for row in rows
         }
-        return self._add_names(connection, found)
+        return self._add_ids(connection, self._add_names(connection, found))
 
     def iterate_claimed(self, *, chunk: int = 500) -> Iterator[MergeInputs]:
         """The titles of which at least one provider says something, by slug, a chunk in memory at a time."""
@@ -130,8 +138,18 @@ class MergeInputRepository:
 
     def _add_names(self, connection: Connection, found: dict[str, MergeInputs]) -> dict[str, MergeInputs]:
         keys = {slug: set(_iterate_related(inputs)) for slug, inputs in found.items()}
-        names = self._titles.find_names_by_ids(connection, sorted(set().union(*keys.values()))) if keys else {}
+        names = self._titles.find_names_by_ids(connection, sorted(set().union(*keys.values())))
         return {slug: _with_names(inputs, keys[slug], names) for slug, inputs in found.items()}
+
+    def _add_ids(self, connection: Connection, found: dict[str, MergeInputs]) -> dict[str, MergeInputs]:
+        named = {slug: inputs.list_named_ids() for slug, inputs in found.items()}
+        owners = self._titles.find_by_ids(connection, sorted(set().union(*named.values())))
+        return {
+            slug: replace(
+                inputs, foreign_ids=frozenset(":".join(key) for key in named[slug] if owners.get(key, slug) != slug)
+            )
+            for slug, inputs in found.items()
+        }
 
 
 def _iterate_related(inputs: MergeInputs) -> Iterator[tuple[str, str]]:

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from storage.database.models import titles
 from storage.database.enrichment_models import provenance
+from storage.database.models import titles
 from storage.database.session import Database
 
 
@@ -44,6 +44,20 @@ class TitleQuality:
     merged_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class LastMerge:
+    """`added`: (provider, external id) that the title had from it, beside those that imports gave."""
+
+    inputs_hash: str
+    added: frozenset[tuple[str, str]] = frozenset()
+
+
+def parse_id(key: str) -> tuple[str, str]:
+    """('mal', '1') for 'mal:1'."""
+    provider, _, external_id = key.partition(":")
+    return provider, external_id
+
+
 class ProvenanceRepository:
     """Reads and writes `provenance`."""
 
@@ -56,10 +70,19 @@ class ProvenanceRepository:
             row = connection.execute(select(provenance).where(provenance.c.slug == slug)).one_or_none()
         return None if row is None else Provenance(**row._mapping)
 
-    def load_hashes_in(self, connection: Connection, slugs: Sequence[str]) -> dict[str, str]:
-        """What went into the last merging of these titles."""
-        query = select(provenance.c.slug, provenance.c.inputs_hash).where(provenance.c.slug.in_(list(slugs)))
-        return {row.slug: row.inputs_hash for row in connection.execute(query)}
+    def load_last(self, slugs: Sequence[str]) -> dict[str, LastMerge]:
+        """As `load_last_in`, in a transaction of its own."""
+        with self._database.begin() as connection:
+            return self.load_last_in(connection, slugs)
+
+    def load_last_in(self, connection: Connection, slugs: Sequence[str]) -> dict[str, LastMerge]:
+        """What the last merging of these titles was made of, and which ids it added."""
+        added = provenance.c.fields["external_ids"]["added"]
+        query = select(provenance.c.slug, provenance.c.inputs_hash, added).where(provenance.c.slug.in_(list(slugs)))
+        return {
+            slug: LastMerge(inputs_hash, frozenset(parse_id(key) for key in keys or ()))
+            for slug, inputs_hash, keys in connection.execute(query)
+        }
 
     def write_in(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         """Store what a merging gave, in place of what the one before did. Rows are columns but `merged_at`."""

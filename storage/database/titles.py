@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, text, update
+from sqlalchemy import Connection, bindparam, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from core.identity import parse_provider_key
@@ -160,6 +160,16 @@ class TitleRepository:
         if keys:
             rows = [{"provider": p, "external_id": e, "slug": s} for p, e, s in keys]
             connection.execute(insert(title_ids).on_conflict_do_nothing(), rows)
+
+    def remove_ids(self, connection: Connection, keys: Sequence[tuple[str, str, str]]) -> None:
+        """Undo `add_ids` for (provider, external id, slug), where the id still leads to that title."""
+        statement = delete(title_ids).where(
+            title_ids.c.provider == bindparam("b_provider"),
+            title_ids.c.external_id == bindparam("b_id"),
+            title_ids.c.slug == bindparam("b_slug"),
+        )
+        if keys:
+            connection.execute(statement, [{"b_provider": p, "b_id": e, "b_slug": s} for p, e, s in keys])
 
 
 _OTHER_PICTURES = text("""
