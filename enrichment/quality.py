@@ -2,9 +2,9 @@
 
 | part | share | what |
 |---|---|---|
-| completeness | 40 | the fields that a reader misses first, by weight; a synopsis counts in full from 200 characters on |
+| completeness | 40 | the fields that a reader misses first, by weight; a synopsis is whole from 200 characters on |
 | agreement | 20 | how sure merging is of those fields that it had sources for |
-| freshness | 15 | by stage, how long ago the newest source spoke; half as good after a week of airing, half a year later |
+| freshness | 15 | by stage, how long ago a source last spoke; half as good after a week, if finished half a year |
 | depth | 15 | episodes listed of those that there are, characters (10 are enough), staff (8), related titles |
 | pictures | 10 | cover, thumbnail, banner |
 
@@ -98,9 +98,8 @@ def _rate_agreement(confidences: Mapping[str, float | None]) -> float:
     """0 where nothing is known: nobody has looked."""
     known = {name: value for name, value in confidences.items() if name in FIELD_WEIGHTS and value is not None}
     weight = sum(FIELD_WEIGHTS[name] for name in known)
-    return (
-        sum(FIELD_WEIGHTS[name] * min(1.0, max(0.0, value)) for name, value in known.items()) / weight if known else 0.0
-    )
+    rated = sum(FIELD_WEIGHTS[name] * min(1.0, max(0.0, value)) for name, value in known.items())
+    return rated / weight if weight else 0.0
 
 
 def _rate_freshness(spoken_at: Mapping[str, datetime], *, now: datetime, is_airing: bool) -> float:

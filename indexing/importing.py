@@ -2,13 +2,16 @@
 
 If the process dies, the batches before are stored and the rest is not: running the import again does the rest,
 and finds the first part unchanged.
+
+A title whose document is made of several sources keeps what imports gave in its base: an import changes that, and of
+the document only the fields that are new in it. Merging decides about them later, and what a person said stays.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -17,6 +20,7 @@ from core.identity import assign_slug, build_slug
 from core.log import Event, Log
 from indexing.sources.files import RawRecord
 from indexing.sources.records import Refusal, parse_record
+from storage.database.bases import BaseRepository, TitleBase
 from storage.database.jobs import IMPORT_STAGE, JobRepository
 from storage.database.ledger import LedgerRepository
 from storage.database.picture_sync import sync_titles_in
@@ -62,6 +66,7 @@ class Importer:
         self._titles = titles
         self._jobs = jobs
         self._ledger = LedgerRepository(database)
+        self._bases = BaseRepository(database)
 
     def run(
         self,
@@ -100,11 +105,12 @@ class Importer:
 
     def _store(self, connection: Connection, documents: Sequence[AnimeDocument], summary: ImportSummary) -> None:
         self._titles.lock_slugs(connection)
-        batch = _Batch(connection, self._titles, documents)
+        batch = _Batch(connection, self._titles, self._bases, documents)
         for document in documents:
             batch.add(document)
         self._titles.insert(connection, list(batch.added.values()))
         self._titles.update(connection, list(batch.changed.values()))
+        self._bases.write_in(connection, batch.new_bases)
         self._titles.add_ids(connection, batch.new_ids)
         self._ledger.distrust_linked(connection, batch.named_anew)
         sync_titles_in(connection, sorted({*batch.added, *batch.changed}))
@@ -116,16 +122,26 @@ class Importer:
 class _Batch:
     """Decides for each document of a batch whether it is new, changed or known; two may be the same title."""
 
-    def __init__(self, connection: Connection, titles: TitleRepository, documents: Sequence[AnimeDocument]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        titles: TitleRepository,
+        bases: BaseRepository,
+        documents: Sequence[AnimeDocument],
+    ) -> None:
         keys = [key for document in documents for key in document.identity_keys]
         self._slug_by_key = titles.find_by_ids(connection, keys)
-        self._stored = titles.load_in(connection, sorted(set(self._slug_by_key.values())))
+        known = sorted(set(self._slug_by_key.values()))
+        # Merging takes the same lock of slugs, so neither documents nor bases change under us.
+        self._stored = titles.load_in(connection, known)
+        self._bases = bases.load_in(connection, known)
         self._taken = titles.find_taken(connection, list(_candidate_slugs(documents)))
         self._connection = connection
         self._titles = titles
         self._checked = set(_candidate_slugs(documents))
         self.added: dict[str, StoredTitle] = {}
         self.changed: dict[str, StoredTitle] = {}
+        self.new_bases: dict[str, dict[str, Any]] = {}
         self.new_ids: list[tuple[str, str, str]] = []
         self._renamed: set[str] = set()
 
@@ -161,7 +177,7 @@ class _Batch:
 
     def _merge(self, slug: str, incoming: dict[str, Any]) -> None:
         before = self._stored[slug]
-        after = _build_title(slug, merge_documents(before.document, incoming))
+        after = _build_title(slug, self._merge_document(before, incoming))
         if after.content_hash == before.content_hash:
             return
         if after.document["title"] != before.document["title"]:
@@ -169,6 +185,17 @@ class _Batch:
         self._stored[slug] = after
         target = self.added if slug in self.added else self.changed
         target[slug] = after
+
+    def _merge_document(self, before: StoredTitle, incoming: dict[str, Any]) -> dict[str, Any]:
+        known = self._bases.get(before.slug)
+        if known is None or known.base is None:
+            return merge_documents(before.document, incoming)
+        base = merge_documents(known.base, incoming)
+        if base == known.base:
+            return before.document
+        self.new_bases[before.slug] = base
+        self._bases[before.slug] = replace(known, base=base)
+        return _bring_news(before, old=known, base=base)
 
     def _is_taken(self, slug: str) -> bool:
         if slug not in self._checked and slug not in self._taken:
@@ -179,6 +206,18 @@ class _Batch:
 
 def _candidate_slugs(documents: Iterable[AnimeDocument]) -> Iterator[str]:
     return (slug for slug in (build_slug(document.title) for document in documents) if slug)
+
+
+def _bring_news(before: StoredTitle, *, old: TitleBase, base: dict[str, Any]) -> dict[str, Any]:
+    """The document with what is new in its base, but for what a person decided; ids are joined."""
+    was = old.base or {}
+    news = {field: value for field, value in base.items() if value != was.get(field) and field not in old.overrides}
+    document = merge_documents(before.document, news)
+    # Another source had made it adult, and still says so: an import must not show it until it is merged again.
+    is_shown = before.adult and not is_adult(was) and not is_adult(document)
+    if is_shown and "tags" not in old.overrides:
+        document["tags"] = [*document.get("tags", ()), AnimeDocument.ADULT_LABEL]
+    return document
 
 
 def _build_title(slug: str, document: dict[str, Any]) -> StoredTitle:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -99,11 +99,7 @@ def _is_over(inputs: MergeInputs) -> bool:
 
 
 def _iterate_spoken(inputs: MergeInputs) -> Iterator[tuple[str, datetime]]:
-    yield from (
-        (stage, inputs.base_at) for stage, fields in STAGE_FIELDS.items() if _has_any(inputs.base, fields, stage)
-    )
+    for stage, fields in STAGE_FIELDS.items():
+        if stage is EnrichStage.METADATA or any(field in inputs.base for field in fields):
+            yield stage, inputs.base_at
     yield from ((claim.stage, claim.fetched_at) for claim in inputs.claims)
-
-
-def _has_any(base: Mapping[str, Any], fields: tuple[str, ...], stage: EnrichStage) -> bool:
-    return stage is EnrichStage.METADATA or any(field in base for field in fields)

@@ -1,4 +1,4 @@
-"""All that goes into the merging of titles, read in one go: base, overrides, claims, links, names of what they link to."""
+"""All that goes into the merging of titles, read in one go: base, overrides, claims, links, names of relatives."""
 
 from __future__ import annotations
 

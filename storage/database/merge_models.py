@@ -31,7 +31,8 @@ class MergeModelRepository:
     def get_newest_version(self) -> int:
         """0 while nothing was learned."""
         with self._database.begin() as connection:
-            return connection.execute(select(func.coalesce(func.max(merge_models.c.version), 0))).scalar_one()
+            newest: int = connection.execute(select(func.coalesce(func.max(merge_models.c.version), 0))).scalar_one()
+        return newest
 
     def load_newest(self) -> StoredMergeModel | None:
         """The newest version, None while nothing was learned."""
@@ -44,4 +45,5 @@ class MergeModelRepository:
         """Store a new version and return its number."""
         statement = insert(merge_models).values(parameters=parameters, titles=titles)
         with self._database.begin() as connection:
-            return connection.execute(statement.returning(merge_models.c.version)).scalar_one()
+            version: int = connection.execute(statement.returning(merge_models.c.version)).scalar_one()
+        return version
