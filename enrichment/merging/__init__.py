@@ -1,1 +1,11 @@
-"""From claims to one value a field: truth discovery, provenance, quality. Deterministic; no input, no output."""
+"""Merging by truth discovery: each field's most probable value, why, and how sure that is.
+
+Pure: claims in, a title out; no clock, no chance, no database. See docs/decisions/0017-merging.md.
+"""
+
+from enrichment.merging.claims import MergedField, MergedTitle, SourceClaims, Weighed
+from enrichment.merging.learning import learn
+from enrichment.merging.merging import merge_title
+from enrichment.merging.model import MergeModel
+
+__all__ = ["MergeModel", "MergedField", "MergedTitle", "SourceClaims", "Weighed", "learn", "merge_title"]
