@@ -1,0 +1,91 @@
+"""What was asked, and what the stands remember of it."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from urllib.parse import parse_qsl, urlsplit
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request. `at` is monotonic seconds; names of headers are in lower case."""
+
+    provider: str
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+    at: float
+
+    @cached_property
+    def path(self) -> str:
+        """Without the query, still percent-encoded."""
+        return urlsplit(self.target).path
+
+    @cached_property
+    def query(self) -> dict[str, str]:
+        """Decoded; the last of equal names."""
+        return dict(parse_qsl(urlsplit(self.target).query, keep_blank_values=True))
+
+    @cached_property
+    def key(self) -> str:
+        """The same for the same request: method and target, and the hash of a body."""
+        if not self.body:
+            return f"{self.method} {self.target}"
+        return f"{self.method} {self.target} {hashlib.sha256(self.body).hexdigest()[:16]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One request that was answered. `over`: it was one too many; `conditional`: it named what it has."""
+
+    provider: str
+    key: str
+    at: float
+    status: int
+    over: bool
+    conditional: bool
+    mood: str
+
+
+class Records:
+    """Every request of all providers. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seen: list[Seen] = []
+
+    def add(self, seen: Seen) -> None:
+        """Remember one."""
+        with self._lock:
+            self._seen.append(seen)
+
+    def clear(self) -> None:
+        """Forget all."""
+        with self._lock:
+            self._seen.clear()
+
+    def list_seen(self, provider: str | None = None) -> list[Seen]:
+        """All requests so far, or those of one provider, in the order of their arrival."""
+        with self._lock:
+            return [one for one in self._seen if provider in (None, one.provider)]
+
+
+def count_keys(seen: list[Seen], *, statuses: frozenset[int] | None = None) -> Counter[str]:
+    """Requests by `provider key`; with `statuses`, only those that were answered so."""
+    return Counter(f"{one.provider} {one.key}" for one in seen if statuses is None or one.status in statuses)
+
+
+def count_most_in_window(times: list[float], window_s: float) -> int:
+    """The greatest number of times within any half-open window of this length."""
+    most = first = 0
+    for last, at in enumerate(times):
+        while at - times[first] >= window_s:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
