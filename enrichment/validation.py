@@ -232,9 +232,11 @@ def get_today(answers: Mapping[str, Answer]) -> date:
 def _normalise(name: str, value: Any, faults: list[Fault]) -> dict[str, Any]:
     """The value as the document stores it; the document's own rules have the last word."""
     try:
-        dumped = AnimeDocument.model_validate({"title": "x", name: value}).to_json()
+        document = AnimeDocument.model_validate({"title": "x", name: value})
     except ValidationError as error:
         for detail in error.errors(include_url=False, include_input=False):
             faults.append(Fault(".".join(str(part) for part in detail["loc"]), str(detail["msg"])))
         return {}
-    return {name: dumped[name]} if name in dumped else {}
+    # What a source did not say is no claim of it, so members keep no defaults (an episode that is "no filler").
+    dumped = document.model_dump(mode="json", include={name}, exclude_none=True, exclude_unset=True)
+    return {} if says_nothing(dumped.get(name)) else dumped
