@@ -31,7 +31,7 @@ PROVIDER_LIMITS: Final[Mapping[str, tuple[Limit, ...]]] = MappingProxyType(
         "anilist": (Limit(30, 60.0),),
         "kitsu": (Limit(2, 1.0), Limit(90, 60.0, burst=5)),
         # https://wiki.anidb.net/HTTP_API_Definition: a page in two seconds at most, and never for bulk download.
-        "anidb": (Limit(1, 2.2), Limit(1_500, 86_400.0, burst=100)),
+        "anidb": (Limit(1, 2.0), Limit(1_500, 86_400.0, burst=100)),
         # 120 by its documentation.
         "animeschedule": (Limit(60, 60.0, burst=2),),
         "anime-planet": (Limit(1, 5.0),),

@@ -1,0 +1,81 @@
+"""Clients of the providers that the settings name, over one gate and shared connections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from core.providers import get_base_url
+from core.settings import Settings
+from enrichment.asking.client import AskOptions, ProviderClient
+from enrichment.providers.base import Provider
+from fetching import Fetcher, FetchOptions
+from storage.database.answers import AnswerRepository
+from storage.database.session import Database
+from storage.provider_gate import GateOptions, ProviderGate
+
+_CONNECTIONS = 32
+_CONNECTIONS_BY_HOST = 8
+
+
+def build_clients(
+    settings: Settings,
+    providers: Mapping[str, Provider],
+    database: Database,
+    *,
+    gate: ProviderGate | None = None,
+    options: AskOptions | None = None,
+) -> dict[str, ProviderClient]:
+    """A client for each provider that is configured. Opens and starts nothing."""
+    gate = gate or build_gate(settings)
+    answers = AnswerRepository(database)
+    plain = _build_fetch_options(settings)
+    fetchers = {False: Fetcher(plain), True: Fetcher(replace(plain, respect_robots=True))}
+    clients = {}
+    for name, provider in providers.items():
+        base_url = get_base_url(settings, name)
+        if base_url is None:
+            continue
+        clients[name] = ProviderClient(
+            provider.info,
+            base_url,
+            fetchers[provider.info.obeys_robots],
+            gate,
+            answers,
+            headers=_build_headers(settings, name),
+            options=options or _build_ask_options(settings),
+        )
+    return clients
+
+
+def build_gate(settings: Settings) -> ProviderGate:
+    """The gate by the settings: a probe is waited for as long as a request may take."""
+    return ProviderGate(settings, options=GateOptions(probe_s=settings.enrich_timeout_s + 10.0))
+
+
+def _build_ask_options(settings: Settings) -> AskOptions:
+    return AskOptions(timeout_s=settings.enrich_timeout_s, max_bytes=settings.enrich_max_answer_bytes)
+
+
+def _build_fetch_options(settings: Settings) -> FetchOptions:
+    # Limits, pauses and circuits are those of the gate, for all workers together; robots.txt is for people's pages.
+    return FetchOptions(
+        user_agent=settings.enrich_user_agent or settings.download_user_agent,
+        timeout_s=settings.enrich_timeout_s,
+        read_timeout_s=settings.enrich_timeout_s,
+        max_bytes=settings.enrich_max_answer_bytes,
+        most_redirects=3,
+        connections=_CONNECTIONS,
+        connections_by_host=_CONNECTIONS_BY_HOST,
+        breaker_threshold=0,
+        pause_hosts=False,
+        respect_robots=False,
+        allowed_networks=settings.get_provider_networks(),
+        networks_setting="ENRICH_ALLOWED_NETWORKS",
+    )
+
+
+def _build_headers(settings: Settings, name: str) -> dict[str, str]:
+    tokens = {"anilist": settings.anilist_token, "animeschedule": settings.animeschedule_token}
+    token = tokens.get(name)
+    return {} if token is None else {"Authorization": f"Bearer {token.get_secret_value()}"}
