@@ -169,10 +169,10 @@ def _build_store(title: StandTitle, related: Sequence[tuple[str, StandTitle]]) -
         made += _build_character(title, role, place)
     for place, role in enumerate(title.staff):
         made += _build_staff(title, role, place)
-    for place, (name, role) in enumerate(_list_producers(title)):
+    for place, (name, part) in enumerate(_list_producers(title)):
         producer = _build_resource("producers", f"{number}{place}", {"name": name, "slug": name.lower()})
         links = {"producer": producer, "anime": made[0]}
-        made += [producer, _build_resource("animeProductions", f"{number}{place}", {"role": role}, links)]
+        made += [producer, _build_resource("animeProductions", f"{number}{place}", {"role": part}, links)]
     for kind, other in related:
         anime = _build_anime(other)
         links = {"destination": anime, "source": made[0]}
@@ -279,7 +279,7 @@ def _build_episode(title: StandTitle, number: int) -> Resource:
 
 
 def _build_person(person: Person, kind: str) -> Resource:
-    attributes = {
+    attributes: dict[str, Any] = {
         "name": person.name,
         "canonicalName": person.name,
         "names": {"en": person.name},

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import uvloop
 
@@ -165,7 +165,7 @@ class ProviderStands:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _open(self, provider: str) -> None:
-        server = await self._loop.create_server(
+        server: Any = await self._loop.create_server(
             lambda: StandProtocol(provider, self._desk.answer, self._keep, self._connections[provider]),
             "127.0.0.1",
             self._ports[provider],
