@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from core.providers import get_base_url
+from core.providers import Limit, get_base_url
 from core.settings import Settings
 from enrichment.asking.client import AskOptions, ProviderClient
 from enrichment.providers.base import Provider
@@ -25,8 +25,12 @@ def build_clients(
     *,
     gate: ProviderGate | None = None,
     options: AskOptions | None = None,
+    limits: Mapping[str, tuple[Limit, ...]] | None = None,
 ) -> dict[str, ProviderClient]:
-    """A client for each provider that is configured. Opens and starts nothing."""
+    """A client for each provider that is configured. Opens and starts nothing.
+
+    `limits` stand in the place of those that the providers declare (see the workflow).
+    """
     gate = gate or build_gate(settings)
     answers = AnswerRepository(database)
     plain = _build_fetch_options(settings)
@@ -37,7 +41,7 @@ def build_clients(
         if base_url is None:
             continue
         clients[name] = ProviderClient(
-            provider.info,
+            replace(provider.info, limits=(limits or {}).get(name, provider.info.limits)),
             base_url,
             fetchers[provider.info.obeys_robots],
             gate,
