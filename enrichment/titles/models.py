@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from core.enrichment import SOURCE_OVERRIDE
 from core.log import Event, Log
 from enrichment.merging import MergeModel, learn
 from enrichment.merging.claims import SourceClaims
@@ -14,8 +15,8 @@ from storage.database.merge_inputs import MergeInputRepository
 from storage.database.merge_models import MergeModelRepository
 from storage.database.session import Database
 
-# What comes with the package was learned from thousands of titles: a few hundred would only add noise.
-MIN_TITLES = 500
+# Fewer say hardly anything beside the thousands that the package's model was learned from.
+MIN_TITLES = 100
 _log = Log("merging")
 
 
@@ -46,12 +47,12 @@ class ModelKeeper:
             return self._used
 
     def learn(self) -> UsedModel | None:
-        """Learn a model from every title of which two sources speak, and use it from now on.
+        """Learn a model from all titles of which a provider speaks, beside what the package knows; used from now on.
 
         None, and nothing is stored, while there are fewer than `min_titles` of them.
         """
         counted = _Counted(self._iterate_titles())
-        model = learn(counted)
+        model = learn(counted, prior=MergeModel.default())
         if counted.count < self._min_titles:
             return None
         version = self._models.add(model.to_json(), titles=counted.count)
@@ -60,16 +61,14 @@ class ModelKeeper:
 
     def _load(self, version: int) -> UsedModel:
         stored = self._models.load_newest() if version else None
-        return UsedModel(0, MergeModel.default()) if stored is None else _read(stored.version, stored.parameters)
+        if stored is None:
+            return UsedModel(0, MergeModel.default())
+        return UsedModel(stored.version, MergeModel.from_json(stored.parameters))
 
     def _iterate_titles(self) -> Iterator[list[SourceClaims]]:
         """Without what persons said: it would teach that everybody else is wrong."""
         for inputs in self._inputs.iterate_claimed():
-            yield [one for one in build_sources(inputs) if one.source != "override"]
-
-
-def _read(version: int, parameters: dict[str, object]) -> UsedModel:
-    return UsedModel(version, MergeModel.from_json(parameters))
+            yield [one for one in build_sources(inputs) if one.source != SOURCE_OVERRIDE]
 
 
 class _Counted:
