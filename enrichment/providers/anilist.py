@@ -51,10 +51,7 @@ _LISTS: Final[Mapping[EnrichStage, tuple[str, str, str]]] = {
 
 
 class AnilistProvider:
-    """AniList's titles by their numbers. `token` raises no limit today, but is sent where somebody has one."""
-
-    def __init__(self, *, token: str | None = None) -> None:
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+    """AniList's titles by their numbers. A token, where somebody has one, is sent by whoever asks."""
 
     @property
     def info(self) -> ProviderInfo:
@@ -71,7 +68,7 @@ class AnilistProvider:
 
     def plan(self, stage: EnrichStage, external_id: str) -> tuple[Request, ...]:
         """The title with the first page of every list: the same request for each stage. Raises InvalidInputError."""
-        return (self._ask(f"media/{external_id}", "Title", {"id": _to_number(external_id)}),)
+        return (_ask(f"media/{external_id}", "Title", {"id": _to_number(external_id)}),)
 
     def parse(self, stage: EnrichStage, external_id: str, answers: Mapping[str, Answer]) -> Parsed:
         """Facts of one stage. Raises ShapeChangedError and ProviderUnavailableError for answers of no use."""
@@ -81,7 +78,7 @@ class AnilistProvider:
             return Parsed({}, tuple(faults))
         _require_title(media, external_id)
         if stage in _LISTS:
-            items, more = self._collect(stage, external_id, media, answers, faults)
+            items, more = _collect(stage, external_id, media, answers, faults)
             if more:
                 return Parsed({}, more=more)
             raw = _build_listed(stage, media, items)
@@ -92,7 +89,7 @@ class AnilistProvider:
 
     def plan_search(self, title: str) -> Request | None:
         """A search by words, in all languages that AniList has."""
-        return self._ask(f"search/{title}", "Search", {"title": title})
+        return _ask(f"search/{title}", "Search", {"title": title})
 
     def parse_search(self, answer: Answer) -> Sequence[Candidate]:
         """The titles found, the best first."""
@@ -100,40 +97,43 @@ class AnilistProvider:
         found = (build_candidate(media) for media in page.get("media").items()) if page else ()
         return [candidate for candidate in found if candidate is not None]
 
-    def _collect(
-        self,
-        stage: EnrichStage,
-        external_id: str,
-        media: JsonReader,
-        answers: Mapping[str, Answer],
-        faults: list[Fault],
-    ) -> tuple[list[JsonReader], tuple[Request, ...]]:
-        """All items of a stage's list, or the request for its next page."""
-        name, operation, alias = _LISTS[stage]
-        connection = media.get(name) if media.get(name).value is not None else media.get(alias)
-        items: list[JsonReader] = []
-        for page in range(2, MAX_PAGES + 2):
-            items.extend(
-                (connection.get("edges") if connection.get("edges").value else connection.get("nodes")).items()
-            )
-            if not connection.get("pageInfo", "hasNextPage").flag():
-                return items, ()
-            key = f"media/{external_id}/{name}/{page}"
-            if page > MAX_PAGES:
-                break
-            if key not in answers:
-                variables = {"id": _to_number(external_id), "page": page}
-                return [], (self._ask(key, operation, variables),)
-            following = load_object(answers[key], "Media", faults)
-            if following is None:
-                return items, ()
-            connection = following.get(name)
-        faults.append(Fault(name, f"the list goes on after {MAX_PAGES} pages; the rest is left"))
-        return items, ()
 
-    def _ask(self, key: str, operation: str, variables: Mapping[str, Any]) -> Request:
-        body = {"query": _DOCUMENT, "operationName": operation, "variables": dict(variables)}
-        return Request(key=key, path="/", body=body, headers=self._headers)
+def _collect(
+    stage: EnrichStage,
+    external_id: str,
+    media: JsonReader,
+    answers: Mapping[str, Answer],
+    faults: list[Fault],
+) -> tuple[list[JsonReader], tuple[Request, ...]]:
+    """All items of a stage's list, or the request for its next page."""
+    name, operation, alias = _LISTS[stage]
+    connection = media.get(name) if media.get(name).value is not None else media.get(alias)
+    items = _list_items(connection)
+    for page in range(2, MAX_PAGES + 1):
+        if not connection.get("pageInfo", "hasNextPage").flag():
+            return items, ()
+        key = f"media/{external_id}/{name}/{page}"
+        if key not in answers:
+            return [], (_ask(key, operation, {"id": _to_number(external_id), "page": page}),)
+        following = load_object(answers[key], "Media", faults)
+        if following is None:
+            return items, ()
+        _require_title(following, external_id)
+        connection = following.get(name)
+        items.extend(_list_items(connection))
+    if connection.get("pageInfo", "hasNextPage").flag():
+        faults.append(Fault(name, f"the list goes on after {MAX_PAGES} pages; the rest is left"))
+    return items, ()
+
+
+def _list_items(connection: JsonReader) -> list[JsonReader]:
+    edges = connection.get("edges").items()
+    return edges or connection.get("nodes").items()
+
+
+def _ask(key: str, operation: str, variables: Mapping[str, Any]) -> Request:
+    body = {"query": _DOCUMENT, "operationName": operation, "variables": dict(variables)}
+    return Request(key=key, path="/", body=body)
 
 
 def load_object(answer: Answer, name: str, faults: list[Fault]) -> JsonReader | None:

@@ -175,10 +175,12 @@ def _has_more(answer: Answer, page: int, items: int) -> bool:
 
 
 def _require_id(title: JsonReader, external_id: str) -> None:
-    """Facts of another title are worse than none."""
-    found = title.get("mal_id").text()
+    """Facts of another title, or of a manga, are worse than none."""
+    found, page = title.get("mal_id").text(), title.get("url").text()
     if found != external_id:
         raise ShapeChangedError(_NAME, f"{title.path}.mal_id", f"is {found}, and {external_id} was asked")
+    if page is not None and "/anime/" not in page:
+        raise ShapeChangedError(_NAME, f"{title.path}.url", "is no page of an anime")
 
 
 def _ask(external_id: str, what: str) -> Request:

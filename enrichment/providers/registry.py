@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import SecretStr
-
 from core.providers import get_base_url, why_not
 from core.settings import Settings
 from enrichment.providers.anidb import AnidbProvider
 from enrichment.providers.anilist import AnilistProvider
+from enrichment.providers.animeschedule import AnimeScheduleProvider
 from enrichment.providers.base import Provider
 from enrichment.providers.jikan import JikanProvider
 from enrichment.providers.kitsu import KitsuProvider
@@ -19,13 +18,10 @@ def build_providers(settings: Settings) -> dict[str, Provider]:
     """The six by name, also those that are not configured: they can read kept answers."""
     providers: tuple[Provider, ...] = (
         JikanProvider(),
-        AnilistProvider(token=_reveal(settings.anilist_token)),
+        AnilistProvider(),
         KitsuProvider(),
         # Its requests name a client; without one none is ever sent (`why_not`).
         AnidbProvider(client=settings.anidb_client or "", client_version=settings.anidb_client_version),
+        AnimeScheduleProvider(),
     )
     return {provider.info.name: provider for provider in providers}
-
-
-def _reveal(secret: SecretStr | None) -> str | None:
-    return secret.get_secret_value() if secret else None
