@@ -58,7 +58,11 @@ class AniListStand:
         if document is None:
             return build_json({"errors": [_describe(error, 400) for error in errors], "data": None}, status=400)
         result = execute_sync(
-            _load_schema(), document, root_value=_Root(self), variable_values=sent.get("variables") or {}
+            _load_schema(),
+            document,
+            root_value=_Root(self),
+            variable_values=sent.get("variables") or {},
+            operation_name=sent.get("operationName"),
         )
         if not result.errors:
             return build_json({"data": result.data}, Cache_Control="no-cache, private")

@@ -59,7 +59,7 @@ class AnimeScheduleStand:
 
 
 def _stamp(day: date | None) -> str:
-    return datetime.combine(day, time(15), UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if day else _NEVER
+    return datetime.combine(day, time(10), UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if day else _NEVER
 
 
 def _name(names: Sequence[str]) -> list[dict[str, str]]:

@@ -22,6 +22,8 @@ _SITE = "https://kitsu.app/api/edge"
 _MOST_A_PAGE = 20
 _USUAL_PAGE = 10
 _FOUND = 10
+# Relationships of an anime that are not called like what they lead to.
+_OTHER_NAMES: Final = {"staff": "mediaStaff", "characters": "mediaCharacters", "productions": "animeProductions"}
 Resource = dict[str, Any]
 
 
@@ -54,6 +56,7 @@ class KitsuStand:
             anime = store.get("anime", number)
             return _finish({"data": anime, **_include(store, [anime], asked.query.get("include"))})
         kind = _kebab_to_camel(relationship)
+        kind = _OTHER_NAMES.get(kind, kind)
         if kind not in store.related_kinds:
             return _fail(400, "Invalid relationship", f"{relationship} is not a relationship of anime.")
         return self._answer_page(asked, store, store.list_kind(kind))
@@ -131,7 +134,7 @@ class _Store:
 
     @property
     def related_kinds(self) -> set[str]:
-        return {"mappings", "streamingLinks", "reviews", "quotes", "installments"} | {
+        return {"mediaStaff", "mediaCharacters"} | {
             name for anime in self.list_kind("anime") for name in anime["relationships"]
         }
 
