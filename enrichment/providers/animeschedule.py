@@ -22,6 +22,9 @@ from enrichment.providers.json_reader import JsonReader, load_json
 from enrichment.validation import build_facts, get_today
 
 _NAME: Final = "animeschedule"
+# A search that finds nothing is answered as if the server had failed, in words.
+_NOTHING_FOUND: Final = frozenset({404, 500})
+_FAILED: Final = b"something went wrong"
 _TIMETABLE: Final = Request(key="timetables/raw", path="/timetables/raw")
 # As aired in Japan; the others are of subtitles and dubs.
 _JAPANESE: Final = "raw"
@@ -73,18 +76,18 @@ class AnimeScheduleProvider:
 
     def plan_search(self, title: str) -> Request | None:
         """A search by words; what it finds names its ids at MyAnimeList, AniList, …"""
-        return Request(key=f"search/{title}", path=f"/anime?{urlencode({'q': title})}")
+        return _build_search(f"search/{title}", {"q": title})
 
     def plan_lookup(self, id_space: str, external_id: str) -> Request | None:
         """A search by the id at another provider, read by `parse_search`; None for those that it does not know."""
         parameter = {"mal": "mal-ids", "anilist": "anilist-ids", "anidb": "anidb-ids"}.get(id_space)
         if parameter is None:
             return None
-        return Request(key=f"lookup/{id_space}/{external_id}", path=f"/anime?{urlencode({parameter: external_id})}")
+        return _build_search(f"lookup/{id_space}/{external_id}", {parameter: external_id})
 
     def parse_search(self, answer: Answer) -> Sequence[Candidate]:
         """The titles found, the best first."""
-        if answer.is_absent:
+        if answer.is_absent or answer.body[: len(_FAILED)].lower() == _FAILED:
             return ()
         page = load_json(_NAME, answer)
         if not isinstance(page, dict):
@@ -95,6 +98,10 @@ class AnimeScheduleProvider:
 
 def _build_key(external_id: str) -> str:
     return f"anime/{external_id}"
+
+
+def _build_search(key: str, query: Mapping[str, str]) -> Request:
+    return Request(key=key, path=f"/anime?{urlencode(query)}", absent=_NOTHING_FOUND)
 
 
 def _load_record(external_id: str, answer: Answer | None, faults: list[Fault]) -> JsonReader | None:

@@ -57,7 +57,9 @@ RELATION_WORDS: Final[Words] = MappingProxyType(
         "full story": "full story", "alternative": "alternative version", "alternative version": "alternative version",
         "alternative setting": "alternative setting", "same setting": "same setting", "character": "character",
         "compilation": "compilation", "contains": "contains", "adaptation": "adaptation", "source": "source",
-        "other": "other",
+        "other": "other", "omake": "side story", "condensed version": "summary", "recap": "summary",
+        "full version": "full story", "remake": "alternative version", "same franchise": "other",
+        "other franchise": "other", "original": "parent story",
     }
 )  # fmt: skip
 CHARACTER_ROLE_WORDS: Final[Words] = MappingProxyType(
