@@ -16,8 +16,8 @@ from storage.database.merge_inputs import MergeInputRepository, MergeInputs
 from storage.database.provenance import ProvenanceRepository
 from storage.database.session import Database
 
-# A text from several texts, or None where there is none; never raises.
-Synthesise = Callable[[MergeInputs], Synthesis | None]
+# By slug, texts from several texts, where there are any; never raises for what a model does.
+Synthesise = Callable[[Mapping[str, MergeInputs]], Mapping[str, Synthesis]]
 _log = Log("merging")
 
 
@@ -39,7 +39,7 @@ class _Run:
 
     used: UsedModel
     now: datetime
-    syntheses: dict[str, Synthesis | None] = field(default_factory=dict)
+    syntheses: Mapping[str, Synthesis] = field(default_factory=dict)
     ready: dict[str, BuiltTitle] = field(default_factory=dict)
 
     def hash(self, inputs: MergeInputs) -> str:
@@ -78,10 +78,8 @@ class TitleMerger:
 
         Raises DependencyUnavailableError; then nothing of them was written.
         """
-        run = _Run(self._models.get(), self._clock())
-        inputs = self._inputs.load(slugs)
-        for one in inputs.values():
-            run.syntheses[one.slug] = self._synthesise(one) if self._synthesise else None
+        used, inputs = self._models.get(), self._inputs.load(slugs)
+        run = _Run(used, self._clock(), self._synthesise(inputs) if self._synthesise else {})
         failed = self._prepare(run, inputs)
         ready = [slug for slug in inputs if slug not in failed]
         written = self._writer.write(ready, build=run.build, hash_inputs=run.hash, model_version=run.used.version)

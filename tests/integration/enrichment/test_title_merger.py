@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -404,8 +404,11 @@ def test_a_synthesis_is_one_source_among_others(store: _Store) -> None:
     """Its text is weighed like a claim, explained by its name, and gone when it is not given."""
     store.claim("anilist", {"duration": 24.0})
 
-    def synthesise(inputs: MergeInputs) -> Synthesis | None:
-        return Synthesis(f"What {inputs.base['title']} is about, in our words.", NOW)
+    def synthesise(titles: Mapping[str, MergeInputs]) -> dict[str, Synthesis]:
+        return {
+            slug: Synthesis(f"What {inputs.base['title']} is about, in our words.", NOW)
+            for slug, inputs in titles.items()
+        }
 
     TitleMerger(store.database, synthesise=synthesise, clock=lambda: NOW).merge([SLUG])
     assert store.get().document["synopsis"] == "What Cowboy Bebop is about, in our words."
