@@ -13,7 +13,7 @@ from tests.provider_stands.animeschedule import AnimeScheduleStand
 from tests.provider_stands.jikan import JikanStand
 from tests.provider_stands.kitsu import KitsuStand
 from tests.provider_stands.limits import Limiter, build_refusal
-from tests.provider_stands.moods import MOODS, Scene
+from tests.provider_stands.moods import HOUR_S, MOODS, Scene
 from tests.provider_stands.records import Asked, Records, Seen
 from tests.provider_stands.titles import StandTitle
 
@@ -41,9 +41,10 @@ class Desk:
         factor: float,
         latency_s: float,
         slack_s: float | None,
+        hour_s: float | None,
     ) -> None:
         self._records = records
-        self._factor = factor
+        self._hour_s = HOUR_S / factor if hour_s is None else hour_s
         self._latency_s = latency_s
         self._keeps_limits = slack_s is not None
         self._limiters = {name: Limiter(name, factor=factor, slack_s=slack_s or 0.0) for name in _STANDS}
@@ -76,7 +77,7 @@ class Desk:
         good = replace(good, headers={**good.headers, **limiter.build_headers(asked.at)})
         if mood == _NORMAL:
             return good
-        return MOODS[mood].change(Scene(asked=asked, good=good, factor=self._factor))
+        return MOODS[mood].change(Scene(asked=asked, good=good, hour_s=self._hour_s))
 
     def _find_mood(self, asked: Asked) -> str:
         moods = self._moods[asked.provider]

@@ -74,11 +74,11 @@ TEXTS: Final = ("synopsis", "description", "summary")
 
 @dataclass(frozen=True)
 class Scene:
-    """A request, the good answer to it, and how many times faster time goes."""
+    """A request, the good answer to it, and how many real seconds an hour of the provider's has."""
 
     asked: Asked
     good: Reply
-    factor: float
+    hour_s: float
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _is_xml(scene: Scene) -> bool:
 
 
 def _limit(scene: Scene) -> Reply:
-    pause_s = math.ceil(HOUR_S / scene.factor)
+    pause_s = math.ceil(scene.hour_s)
     return Reply(status=429, body=b"Too Many Requests", headers={"Retry-After": str(pause_s)})
 
 

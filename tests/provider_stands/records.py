@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import parse_qsl, urlsplit
+
+
+def build_key(method: str, target: str, body: bytes = b"") -> str:
+    """Method and target, and the hash of what a JSON body says, however it is written."""
+    if not body:
+        return f"{method} {target}"
+    try:
+        said = json.dumps(json.loads(body), sort_keys=True).encode()
+    except ValueError:
+        said = body
+    return f"{method} {target} {hashlib.sha256(said).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True)
@@ -34,10 +46,8 @@ class Asked:
 
     @cached_property
     def key(self) -> str:
-        """The same for the same request: method and target, and the hash of a body."""
-        if not self.body:
-            return f"{self.method} {self.target}"
-        return f"{self.method} {self.target} {hashlib.sha256(self.body).hexdigest()[:16]}"
+        """The same for the same request; see `build_key`."""
+        return build_key(self.method, self.target, self.body)
 
 
 @dataclass(frozen=True, slots=True)

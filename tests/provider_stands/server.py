@@ -43,6 +43,7 @@ class ProviderStands:
     factor     all times of the providers (windows, Retry-After, an hour of 429) are so many times shorter
     latency_s  real seconds before each answer
     slack_s    see `limits.Limiter`; None: no limit is kept, only counted
+    hour_s     real seconds that the mood `limited` asks to wait; None: an hour by `factor`
     """
 
     def __init__(
@@ -52,11 +53,12 @@ class ProviderStands:
         factor: float = 1.0,
         latency_s: float = 0.0,
         slack_s: float | None = None,
+        hour_s: float | None = None,
     ) -> None:
         self.titles = tuple(load_titles() if titles is None else titles)
         self.factor = factor
         self.records = Records()
-        self._desk = Desk(self.titles, self.records, factor=factor, latency_s=latency_s, slack_s=slack_s)
+        self._desk = Desk(self.titles, self.records, factor=factor, latency_s=latency_s, slack_s=slack_s, hour_s=hour_s)
         self._ports: dict[str, int] = dict.fromkeys(PROVIDERS, 0)
         self._servers: dict[str, asyncio.Server] = {}
         self._loop = uvloop.new_event_loop()
