@@ -6,6 +6,7 @@ from core.providers import get_base_url, why_not
 from core.settings import Settings
 from enrichment.providers.anidb import AnidbProvider
 from enrichment.providers.anilist import AnilistProvider
+from enrichment.providers.animeplanet import AnimePlanetProvider
 from enrichment.providers.animeschedule import AnimeScheduleProvider
 from enrichment.providers.base import Provider
 from enrichment.providers.jikan import JikanProvider
@@ -23,5 +24,6 @@ def build_providers(settings: Settings) -> dict[str, Provider]:
         # Its requests name a client; without one none is ever sent (`why_not`).
         AnidbProvider(client=settings.anidb_client or "", client_version=settings.anidb_client_version),
         AnimeScheduleProvider(),
+        AnimePlanetProvider(),
     )
     return {provider.info.name: provider for provider in providers}
