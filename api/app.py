@@ -16,6 +16,7 @@ from api.problems import refuse_invalid, register_error_handlers
 from api.repeat import RepeatLane
 from api.routes import (
     admin,
+    explaining,
     faceting,
     generations,
     indexing,
@@ -58,6 +59,8 @@ def create_app(services: ApiServices) -> OpenAPI:
     app.register_api(admin.build_blueprint(services))
     app.register_api(generations.build_blueprint(services))
     app.register_api(indexing.build_blueprint(services))
+    for blueprint in explaining.build_blueprints(services):
+        app.register_api(blueprint)
     app.register_api(media.build_blueprint(services.pictures.shelf))
     app.register_api(suggesting.build_blueprint(services.names))
     app.register_api(status.build_blueprint(services))

@@ -9,6 +9,7 @@ from api.guard.guard import Guard
 from api.health import Check, HealthChecker
 from api.picture_search_services import build_picture_parts, build_picture_search
 from api.picture_services import PictureServices, build_picture_services
+from api.title_reasons import TitleReasons, build_title_reasons
 from api.upkeep import build_chores
 from core.errors import DependencyUnavailableError
 from core.settings import Settings
@@ -74,6 +75,7 @@ class ApiServices:
     live: LiveIndexReader
     live_pictures: LivePicturesReader
     pictures: PictureServices
+    explaining: TitleReasons
     jobs: JobRepository
     titles: TitleRepository
     store: VectorStore
@@ -172,6 +174,7 @@ def build_services(
         live=live,
         live_pictures=parts.live,
         pictures=build_picture_services(settings, lookups, jobs, hints=hints, admin=admin),
+        explaining=build_title_reasons(finder, lookups),
         jobs=JobRepository(jobs),
         titles=titles,
         store=store,

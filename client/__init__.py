@@ -50,6 +50,7 @@ from client.values.admin import (
 from client.values.faceting import Facets, FacetValue, Suggestion
 from client.values.jobs import DeadLetter, Job, JobProgress
 from client.values.pictures import Indexed, RemovedPicture
+from client.values.provenance import FieldReasons, Override, OverrideChange, Provenance, Weighed
 from client.values.search import QueryInfo, SearchAnswer, SearchResult, StreamSummary, Title
 from client.values.status import Check, Health, Stats
 
@@ -68,6 +69,7 @@ __all__ = [
     "Exclusion",
     "FacetValue",
     "Facets",
+    "FieldReasons",
     "Generation",
     "Health",
     "ImageOptions",
@@ -77,10 +79,13 @@ __all__ = [
     "JobProgress",
     "MultimodalOptions",
     "NotFoundError",
+    "Override",
+    "OverrideChange",
     "PermissionDeniedError",
     "PictureGiven",
     "Point",
     "Problem",
+    "Provenance",
     "QueryInfo",
     "RateLimit",
     "RateLimitedError",
@@ -106,4 +111,5 @@ __all__ = [
     "UnexpectedAnswerError",
     "VisualOptions",
     "WaitTimeoutError",
+    "Weighed",
 ]

@@ -21,6 +21,7 @@ from client.values.admin import (
     Swap,
 )
 from client.values.jobs import Job
+from client.values.provenance import Override, OverrideChange, OverrideList
 
 # A service that is not ready says so with this status, and with the same report.
 _UNAVAILABLE = 503
@@ -77,6 +78,22 @@ class AdminClient:
     def restore_title(self, title_id: str) -> Exclusion:
         """Bring an excluded title back."""
         return self._ask(routes.RESTORE_TITLE, Exclusion, body={}, id=title_id)
+
+    def list_overrides(self, title_id: str) -> dict[str, Override]:
+        """What persons said of a title, by field."""
+        return self._ask(routes.LIST_OVERRIDES, OverrideList, id=title_id).overrides
+
+    def set_override(self, title_id: str, field: str, value: Any, *, note: str | None = None) -> OverrideChange:
+        """Decide a field: before every source, imports too. `value` None: the field shall be empty.
+
+        Raises InvalidRequestError for a value that the field cannot have.
+        """
+        body = {"value": value} if note is None else {"value": value, "note": note}
+        return self._ask(routes.SET_OVERRIDE, OverrideChange, body=body, id=title_id, field=field)
+
+    def remove_override(self, title_id: str, field: str) -> OverrideChange:
+        """Let the sources decide again."""
+        return self._ask(routes.REMOVE_OVERRIDE, OverrideChange, id=title_id, field=field)
 
     def reindex(self, *, reason: str | None = None, wait_for_gate: bool = True, swap: bool = True) -> Job:
         """Make the index anew beside the live one, and move the alias when it is as good; searches go on.

@@ -44,6 +44,7 @@ SEARCH_MULTIMODAL: Final = Route("POST", "/api/v1/search/multimodal")
 SIMILAR_VISUAL: Final = Route("GET", "/api/v1/similarity/visual/{id}")
 FACETS: Final = Route("POST", "/api/v1/facets")
 SUGGEST: Final = Route("GET", "/api/v1/suggest")
+GET_PROVENANCE: Final = Route("GET", "/api/v1/titles/{id}/provenance")
 
 GET_MEDIA: Final = Route("GET", "/api/v1/media/{sha256}")
 # The same again stores the same again.
@@ -64,6 +65,10 @@ COLLECTION: Final = Route("GET", "/api/v1/admin/collection/info")
 UPSERT: Final = Route("POST", "/api/v1/admin/vectors/upsert", is_repeatable=False)
 EXCLUDE_TITLE: Final = Route("DELETE", "/api/v1/admin/vectors/{id}")
 RESTORE_TITLE: Final = Route("POST", "/api/v1/admin/vectors/{id}/restore")
+LIST_OVERRIDES: Final = Route("GET", "/api/v1/admin/titles/{id}/overrides")
+# The same again says that nothing had to change.
+SET_OVERRIDE: Final = Route("PUT", "/api/v1/admin/titles/{id}/overrides/{field}")
+REMOVE_OVERRIDE: Final = Route("DELETE", "/api/v1/admin/titles/{id}/overrides/{field}")
 REINDEX: Final = Route("POST", "/api/v1/admin/reindex", is_repeatable=False)
 LIST_GENERATIONS: Final = Route("GET", "/api/v1/admin/generations")
 SWAP_GENERATION: Final = Route("POST", "/api/v1/admin/generations/{collection}/swap", is_repeatable=False)

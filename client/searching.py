@@ -11,6 +11,7 @@ from client.options import SearchOptions, SearchQuery, TextOptions
 from client.streaming import SearchStream
 from client.transport import Call, Transport
 from client.values.faceting import Facets, Suggestion, SuggestionList
+from client.values.provenance import Provenance
 from client.values.search import BatchAnswer, SearchAnswer, SearchResult, Title
 
 PAGE_SIZE = 100
@@ -102,6 +103,16 @@ class SearchCalls:
         if filters is not None:
             body["filters"] = filters
         return self._transport.get(Call(route=routes.FACETS, path=routes.FACETS.path, body=body), Facets)
+
+    def get_provenance(self, title_id: str, *, include_adult: bool = False) -> Provenance:
+        """Why a title says what it says: each field's sources, confidence, and what else was said; and its quality.
+
+        reasons = client.get_provenance("mal:1").fields["episodes"]
+        print(reasons.value, reasons.sources, reasons.confidence)
+        """
+        params = {"include_adult": True if include_adult else None}
+        path = routes.GET_PROVENANCE.fill(id=title_id)
+        return self._transport.get(Call(route=routes.GET_PROVENANCE, path=path, params=params), Provenance)
 
     def suggest(self, text: str, *, limit: int = 10, include_adult: bool = False) -> tuple[Suggestion, ...]:
         """Titles for what somebody has typed so far, in every language; the best first."""

@@ -36,6 +36,12 @@ def require(least: Role) -> None:
     _raise_error(g.decision)
 
 
+def get_caller() -> str:
+    """Who asks, for what is kept with a person's decision: the name of the key, `anonymous` where none is needed."""
+    decision: Decision = g.get("decision", PASSED)
+    return "anonymous" if decision.key is None else decision.key.name
+
+
 def _check() -> None:
     g.decision = PASSED
     rule = request.url_rule

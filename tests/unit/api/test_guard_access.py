@@ -85,6 +85,8 @@ def test_nobody_changes_anything_as_a_reader(app: Flask) -> None:
         ("GET", "/api/v1/index", Role.ADMIN),
         ("DELETE", "/api/v1/admin/vectors/<id>", Role.EDITOR),
         ("GET", "/api/v1/admin/stats", Role.EDITOR),
+        ("GET", "/api/v1/titles/<id>/provenance", Role.READER),
+        ("PUT", "/api/v1/admin/titles/<id>/overrides/<field>", Role.EDITOR),
         ("POST", "/api/v1/admin/stats", Role.ADMIN),
         ("GET", "/api/v1/admin/snapshots", Role.ADMIN),
         ("POST", "/api/v1/admin/reindex", Role.ADMIN),
