@@ -162,6 +162,8 @@ class JobService:
         return path
 
     def _wanted_slugs(self, job: Job) -> list[str] | None:
+        if "enriched_by" in job.params:
+            return self._stages.list_slugs(uuid.UUID(job.params["enriched_by"]))
         ids: list[str] | None = job.params.get("ids")
         if ids is None:
             return None

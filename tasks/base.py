@@ -6,6 +6,7 @@ from typing import Protocol, cast
 
 from celery import Task
 
+from enrichment.building import Enrichment
 from indexing.downloads.jobs import DownloadJobs
 from indexing.downloads.service import DownloadService
 from indexing.embedding import EmbeddingService
@@ -47,6 +48,10 @@ class Services(Protocol):
     @property
     def download_jobs(self) -> DownloadJobs:
         """Starts jobs of downloads."""
+
+    @property
+    def enrichment(self) -> Enrichment:
+        """Asks providers, merges titles, starts schedules."""
 
     @property
     def query_log(self) -> QueryLogRepository:

@@ -6,6 +6,7 @@ from celery import Celery
 
 from core.log import configure_logging
 from core.settings import Settings, get_settings
+from enrichment.schedules import build_beat_schedule
 from messaging.app import create_celery
 from messaging.names import TASK_PRUNE_QUERY_LOG, TASK_RECONCILE, TASK_START_DOWNLOADS
 from worker import lifecycle
@@ -20,7 +21,14 @@ def build_app(settings: Settings) -> Celery:
     """An app that can work, not only send."""
     celery_app = create_celery(settings)
     celery_app.conf.update(
-        imports=("tasks.downloads", "tasks.jobs", "tasks.pictures", "tasks.queries", "tasks.query_log"),
+        imports=(
+            "tasks.downloads",
+            "tasks.enrichment",
+            "tasks.jobs",
+            "tasks.pictures",
+            "tasks.queries",
+            "tasks.query_log",
+        ),
         worker_log_format="%(levelname)s %(name)s %(message)s",
         beat_schedule={
             "reconcile": {
@@ -39,6 +47,7 @@ def build_app(settings: Settings) -> Celery:
                 "schedule": _LOOK_EVERY_S,
                 "options": {"expires": _LOOK_EVERY_S},
             },
+            **build_beat_schedule(settings),
         },
     )
     celery_app.services = WorkerServices(settings, celery_app)

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from celery import Celery
 
 from core.settings import Settings
+from enrichment.building import Enrichment
 from indexing.downloads.building import build_download_jobs, build_download_service
 from indexing.downloads.jobs import DownloadJobs
 from indexing.downloads.service import DownloadService
 from indexing.generations import GenerationService
 from indexing.importing import Importer
-from indexing.jobs import JobService
+from indexing.jobs import JobKind, JobService
 from indexing.kinds import build_job_kinds, build_seeder
 from indexing.passages import TEMPLATE_VERSION
 from indexing.pictures.building import (
@@ -27,7 +28,7 @@ from indexing.pictures.building import (
 )
 from messaging.hints import HintSender
 from storage.database.generations import GenerationRepository
-from storage.database.jobs import JobRepository
+from storage.database.jobs import KIND_ENRICH, JobRepository
 from storage.database.ledger import LedgerRepository
 from storage.database.query_log import QueryLogRepository
 from storage.database.session import Database
@@ -73,13 +74,17 @@ class WorkerServices:
             store=self._store,
             importer=Importer(self._database, self._titles, self._job_repository),
             hints=self.hints,
-            kinds=build_job_kinds(
-                self._settings, database=self._database, store=self._store, hints=self.hints, switch=self._switch
-            ),
+            kinds=self._build_kinds(),
             has_pictures=build_picture_generations(self._settings, self._database, self._store).is_ready_for,
             seed=build_seeder(self._settings, database=self._database, store=self._store).seed,
             tidy=self._tidy,
         )
+
+    def _build_kinds(self) -> dict[str, JobKind]:
+        kinds = build_job_kinds(
+            self._settings, database=self._database, store=self._store, hints=self.hints, switch=self._switch
+        )
+        return {**kinds, KIND_ENRICH: self.enrichment.jobs}
 
     def _tidy(self) -> None:
         self._switch.tidy()
@@ -163,8 +168,15 @@ class WorkerServices:
         """Starts jobs of downloads."""
         return build_download_jobs(self._settings, self._database, self.hints)
 
+    @cached_property
+    def enrichment(self) -> Enrichment:
+        """Asks providers, merges titles, starts schedules."""
+        return Enrichment(self._settings, self._database, self.hints, owner=_build_owner())
+
     def stop(self) -> None:
         """The worker is to end: long tasks record what they have and return."""
+        if "enrichment" in self.__dict__:
+            self.enrichment.stop()
         if "downloads" in self.__dict__:
             self.downloads.stop()
 

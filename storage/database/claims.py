@@ -121,7 +121,8 @@ _RECORD = text("""
     WITH before AS (
         SELECT hash FROM claims WHERE slug = :slug AND provider = :provider AND stage = :stage
     )
-    INSERT INTO claims AS c (slug, provider, stage, facts, faults, answers, parser_version, hash, fetched_at, changed_at)
+    INSERT INTO claims AS c
+        (slug, provider, stage, facts, faults, answers, parser_version, hash, fetched_at, changed_at)
     VALUES (:slug, :provider, :stage, :facts, :faults, :answers, :parser_version, :hash, :fetched_at, now())
     ON CONFLICT (slug, provider, stage) DO UPDATE SET
         facts = excluded.facts, faults = excluded.faults, answers = excluded.answers, hash = excluded.hash,

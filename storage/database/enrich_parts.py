@@ -6,13 +6,14 @@ A part is fetched once for all jobs that want it. It is claimed only while a run
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, text
 
+from storage.database.claims import ClaimRepository, NewClaim
 from storage.database.enrich_wants import Scope, Want, WantRepository
 from storage.database.enrichment_models import PartState
 from storage.database.session import Database
@@ -27,14 +28,14 @@ _STAGES_MAX = 6
 class PartClaim:
     """A part that this worker may ask for until its lease ends. `attempts` counts this one.
 
-    `fresh_from`: answers that are older are no good; None: any is.
+    `most_age_s`: answers that were older than this when it was claimed are no good.
     """
 
     slug: str
     provider: str
     stage: str
     attempts: int
-    fresh_from: datetime | None
+    most_age_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +43,8 @@ class PartOutcome:
     """How an attempt at a part ended.
 
     done, absent  `fetched_at`: when the provider said so; `reason` says why an absent one is
-    failed        again after `wait_s`, and with newer answers than those that were there: `is_answer_bad`
-    blocked       again after `wait_s`
+    failed        again after `wait_s`
+    blocked       the same, much later
     dead          not again by itself
     pending       given back without blame
     """
@@ -52,7 +53,6 @@ class PartOutcome:
     reason: str | None = None
     detail: str | None = None
     wait_s: float | None = None
-    is_answer_bad: bool = False
     fetched_at: datetime | None = None
 
 
@@ -62,6 +62,7 @@ class EnrichPartRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._wants = WantRepository(database)
+        self._claims = ClaimRepository(database)
 
     # Wanting
 
@@ -88,7 +89,7 @@ class EnrichPartRepository:
             rows = connection.execute(_CLAIM, parameters).all()
         # One title after another, in the order of their priority.
         ordered = sorted(rows, key=lambda row: (row.priority, row.slug, row.stage))
-        return [PartClaim(row.slug, provider, row.stage, row.attempts, row.fresh_from) for row in ordered]
+        return [PartClaim(row.slug, provider, row.stage, row.attempts, row.most_age_s) for row in ordered]
 
     def renew(self, provider: str, slugs: Sequence[str], *, owner: str, lease_s: float) -> int:
         """Hold what this worker has leased of these titles for another `lease_s` seconds; returns how many parts."""
@@ -107,7 +108,6 @@ class EnrichPartRepository:
             "reason": outcome.reason,
             "detail": _shorten(outcome.detail),
             "wait_s": outcome.wait_s,
-            "is_answer_bad": outcome.is_answer_bad,
             "fetched_at": outcome.fetched_at,
         }
         if connection.execute(_SETTLE, parameters).rowcount == 0:
@@ -115,6 +115,33 @@ class EnrichPartRepository:
         if outcome.state is PartState.DEAD:
             connection.execute(_BURY, {**parameters, "job_stage": STAGE, "attempts": claim.attempts})
         return True
+
+    def record(
+        self,
+        claim: PartClaim,
+        outcome: PartOutcome,
+        *,
+        owner: str,
+        said: NewClaim | None = None,
+        keeps: Callable[[str], bool] = lambda _: False,
+    ) -> bool:
+        """An outcome and what the provider said, in one transaction; False, and nothing, if the lease was lost.
+
+        `keeps` tells fields whose value of an earlier time stays where `said` has none.
+        """
+        with self._database.begin() as connection:
+            if connection.execute(_HOLD_TITLE, {"slug": claim.slug}).first() is None:
+                return False
+            if not self.settle_in(connection, claim, outcome, owner=owner):
+                return False
+            if said is not None:
+                self._claims.record_in(connection, self._keep(connection, said, keeps))
+        return True
+
+    def _keep(self, connection: Connection, said: NewClaim, keeps: Callable[[str], bool]) -> NewClaim:
+        before = self._claims.load_facts_in(connection, said.slug, said.provider, said.stage)
+        kept = {name: value for name, value in before.items() if name not in said.facts and keeps(name)}
+        return replace(said, facts={**said.facts, **kept}) if kept else said
 
     def settle(self, claims: Sequence[PartClaim], outcome: PartOutcome, *, owner: str) -> int:
         """The same outcome for several parts, without claims; returns how many were still this worker's."""
@@ -138,21 +165,20 @@ class EnrichPartRepository:
 
     # Looking
 
-    def list_silent_providers(self, job_id: uuid.UUID) -> list[str]:
-        """Providers with something to claim for this job, and with nothing of which anybody has a lease."""
-        with self._database.begin() as connection:
-            return list(connection.execute(_SILENT, {"job_id": job_id}).scalars())
-
     def list_open_providers(self, job_id: uuid.UUID) -> list[str]:
         """Providers of which some part of this job's titles and scope is open."""
         with self._database.begin() as connection:
             return list(connection.execute(_OPEN_PROVIDERS, {"job_id": job_id}).scalars())
 
-    def is_any_open(self, provider: str) -> bool:
-        """True if a running job waits for this provider, and nobody has a lease on what it waits for."""
+    def list_waiting_jobs(self, provider: str) -> list[uuid.UUID]:
+        """Running jobs that this provider belongs to, the oldest first."""
         with self._database.begin() as connection:
-            parameters = {"provider": provider, "rows": 1}
-            return bool(connection.execute(_IS_ANY_OPEN, parameters).scalar_one())
+            return list(connection.execute(_WAITING_JOBS, {"provider": provider}).scalars())
+
+    def is_silent(self, provider: str) -> bool:
+        """True if a running job waits for this provider and nobody has a lease on any part of it."""
+        with self._database.begin() as connection:
+            return bool(connection.execute(_IS_SILENT, {"provider": provider}).scalar_one())
 
     def release_unwanted(self) -> int:
         """What no open job waits for is not asked: parts go back to what they were, or go. Returns how many."""
@@ -162,13 +188,12 @@ class EnrichPartRepository:
 
 
 def revive_parts_in(connection: Connection, job_id: uuid.UUID) -> int:
-    """Give what failed or was given up of a job's titles a fresh start; returns how many titles it concerns.
+    """Give what failed or was given up of a job's titles a fresh start; returns how many of them it opens again.
 
-    What was blocked is left alone. The job's rows of these titles are opened again.
+    What was blocked is left alone.
     """
     slugs = list(connection.execute(_REVIVE, {"job_id": job_id}).scalars())
-    connection.execute(_REVIVE_ROWS, {"job_id": job_id, "slugs": sorted(set(slugs))})
-    return len(set(slugs))
+    return connection.execute(_REVIVE_ROWS, {"job_id": job_id, "slugs": sorted(set(slugs))}).rowcount
 
 
 def _shorten(detail: str | None) -> str | None:
@@ -191,6 +216,9 @@ _IS_WAITED_FOR = """
 """
 _IS_FREE = "(p.state = 'pending' OR p.state = 'leased' AND p.leased_until < now())"
 
+# First of all locks, as whoever deletes a title does.
+_HOLD_TITLE = text("SELECT 1 FROM titles WHERE slug = :slug FOR KEY SHARE")
+
 _TAKE_TURNS = text("SELECT pg_advisory_xact_lock(hashtext('enrich ' || :provider))")
 
 _CLAIM = text(f"""
@@ -208,7 +236,8 @@ _CLAIM = text(f"""
     UPDATE enrich_parts p SET state = 'leased', leased_until = now() + make_interval(secs => :lease_s),
         lease_owner = :owner, attempts = p.attempts + 1
     FROM free WHERE p.slug = free.slug AND p.provider = :provider AND p.stage = free.stage
-    RETURNING p.slug, p.stage, p.attempts, p.fresh_from, p.priority
+    RETURNING p.slug, p.stage, p.attempts, p.priority,
+        coalesce(CAST(extract(epoch FROM now() - p.fresh_from) AS float8), 'Infinity') AS most_age_s
 """)  # noqa: S608 - a constant
 
 _RENEW = text("""
@@ -224,8 +253,7 @@ _SETTLE = text("""
                         ELSE attempts END,
         due_at = now() + make_interval(secs => CAST(:wait_s AS float8)),
         settled_at = CASE WHEN :state = 'pending' THEN settled_at ELSE now() END,
-        fetched_at = coalesce(CAST(:fetched_at AS timestamptz), fetched_at),
-        fresh_from = CASE WHEN CAST(:is_answer_bad AS boolean) THEN now() ELSE fresh_from END
+        fetched_at = coalesce(CAST(:fetched_at AS timestamptz), fetched_at)
     WHERE slug = :slug AND provider = :provider AND stage = :stage AND state = 'leased' AND lease_owner = :owner
 """)
 
@@ -258,25 +286,24 @@ _OF_JOB = """
     WHERE r.job_id = :job_id AND r.stage = 'enrich'
 """
 
-_SILENT = text(f"""
-    SELECT p.provider {_OF_JOB} AND r.state IN ('pending', 'leased', 'failed') AND p.state IN ('pending', 'leased')
-    GROUP BY p.provider HAVING bool_or({_IS_FREE}) AND NOT EXISTS (
-        SELECT 1 FROM enrich_parts o
-        WHERE o.provider = p.provider AND o.state = 'leased' AND o.leased_until >= now())
-    ORDER BY p.provider
-""")  # noqa: S608 - a constant
-
 _OPEN_PROVIDERS = text(f"""
     SELECT DISTINCT p.provider {_OF_JOB} AND r.state IN ('pending', 'leased', 'failed')
       AND p.state IN ('pending', 'leased') ORDER BY p.provider
+""")
+
+_IS_SILENT = text(f"""
+    WITH {_WANTS}
+    SELECT NOT EXISTS (SELECT 1 FROM enrich_parts l
+                       WHERE l.provider = :provider AND l.state = 'leased' AND l.leased_until >= now())
+       AND EXISTS (SELECT 1 FROM enrich_parts p
+                   WHERE p.provider = :provider AND p.state IN ('pending', 'leased') AND {_IS_FREE}
+                     AND {_IS_WAITED_FOR})
 """)  # noqa: S608 - a constant
 
-_IS_ANY_OPEN = text(f"""
-    WITH {_WANTS}
-    SELECT EXISTS (SELECT 1 FROM enrich_parts p
-                   WHERE p.provider = :provider AND p.state IN ('pending', 'leased') AND {_IS_FREE}
-                     AND {_IS_WAITED_FOR} LIMIT :rows)
-""")  # noqa: S608 - a constant
+_WAITING_JOBS = text("""
+    SELECT id FROM jobs WHERE kind = 'enrich' AND state = 'running' AND enqueued
+      AND jsonb_exists(params -> 'providers', :provider) ORDER BY created_at
+""")
 
 _IS_UNWANTED = """
     (p.state = 'pending' OR p.state = 'leased' AND p.leased_until < now())
@@ -311,5 +338,5 @@ _REVIVE = text(f"""
 
 _REVIVE_ROWS = text("""
     UPDATE stage_rows SET state = 'pending', attempts = 0, updated_at = now()
-    WHERE job_id = :job_id AND stage = 'enrich' AND slug = ANY(:slugs)
+    WHERE job_id = :job_id AND stage = 'enrich' AND slug = ANY(:slugs) AND state = 'done'
 """)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from storage.database.session import Database
 
@@ -70,7 +70,7 @@ class EnrichRowRepository:
     def count_open(self, job_id: uuid.UUID) -> int:
         """Titles of a job that are neither merged nor given up."""
         with self._database.begin() as connection:
-            return connection.execute(_COUNT_OPEN, {"job_id": job_id}).scalar_one()
+            return int(connection.execute(_COUNT_OPEN, {"job_id": job_id}).scalar_one())
 
     def list_open_jobs(self, slugs: Sequence[str]) -> list[uuid.UUID]:
         """Running enrich jobs that these titles belong to."""
@@ -80,8 +80,12 @@ class EnrichRowRepository:
     def is_any_merged_since_index(self, job_id: uuid.UUID, *, least_s: float) -> bool:
         """True if titles of the job were merged after its last job of indexing (or its start) began so long ago."""
         with self._database.begin() as connection:
-            parameters = {"job_id": job_id, "text_id": str(job_id), "least_s": least_s}
-            return bool(connection.execute(_IS_INDEX_DUE, parameters).scalar_one())
+            return self.is_any_merged_since_index_in(connection, job_id, least_s=least_s)
+
+    def is_any_merged_since_index_in(self, connection: Connection, job_id: uuid.UUID, *, least_s: float = 0.0) -> bool:
+        """As `is_any_merged_since_index`, within the caller's transaction."""
+        parameters = {"job_id": job_id, "text_id": str(job_id), "least_s": least_s}
+        return bool(connection.execute(_IS_INDEX_DUE, parameters).scalar_one())
 
     def _set(self, rows: Sequence[MergeRow], *, owner: str, state: str, reason: str | None = None) -> None:
         if not rows:
@@ -94,9 +98,7 @@ class EnrichRowRepository:
             "reason": None if reason is None else reason[:2_000].replace("\x00", ""),
         }
         with self._database.begin() as connection:
-            connection.execute(_SET, parameters)
-            if state == "dead":
-                connection.execute(_BURY, parameters)
+            connection.execute(_BURY if state == "dead" else _SET, parameters)
 
 
 _IS_READY = """
@@ -159,21 +161,22 @@ _IS_INDEX_DUE = text("""
     SELECT EXISTS (
         SELECT 1 FROM last JOIN stage_rows r ON r.job_id = :job_id AND r.stage = 'enrich'
         JOIN provenance v ON v.slug = r.slug
-        WHERE last.at < now() - make_interval(secs => :least_s) AND v.merged_at > last.at)
+        WHERE last.at <= now() - make_interval(secs => :least_s) AND v.merged_at > last.at)
 """)
 
-_SET = text("""
+_UPDATE = """
     UPDATE stage_rows r SET state = :state, leased_until = NULL, lease_owner = NULL, updated_at = now(),
         last_error = :reason, attempts = CASE WHEN :state = 'pending' THEN greatest(r.attempts - 1, 0)
                                               ELSE r.attempts END
     FROM unnest(CAST(:job_ids AS uuid[]), CAST(:slugs AS text[])) AS g(job_id, slug)
     WHERE r.job_id = g.job_id AND r.stage = 'enrich' AND r.slug = g.slug AND r.state = 'leased'
       AND r.lease_owner = :owner
-""")
+"""
 
-_BURY = text("""
+_SET = text(_UPDATE)
+
+_BURY = text(f"""
+    WITH dead AS ({_UPDATE} RETURNING r.job_id, r.slug, r.attempts)
     INSERT INTO dead_letters (job_id, stage, slug, reason, detail, attempts)
-    SELECT r.job_id, 'enrich', r.slug, :reason, jsonb_build_object('stage', 'merge'), r.attempts
-    FROM unnest(CAST(:job_ids AS uuid[]), CAST(:slugs AS text[])) AS g(job_id, slug)
-    JOIN stage_rows r ON r.job_id = g.job_id AND r.stage = 'enrich' AND r.slug = g.slug AND r.state = 'dead'
-""")
+    SELECT job_id, 'enrich', slug, :reason, jsonb_build_object('stage', 'merge'), attempts FROM dead
+""")  # noqa: S608 - a constant

@@ -119,7 +119,7 @@ class WantRepository:
             connection.execute(_OPEN, {**parameters, **flags, "priority": want.urgency.priority})
         rows = {**parameters, "job_id": job_id, "every_title": want.every_title}
         connection.execute(_ADD_ROWS, rows)
-        return connection.execute(_COUNT_ROWS, {"job_id": job_id}).scalar_one()
+        return int(connection.execute(_COUNT_ROWS, {"job_id": job_id}).scalar_one())
 
     def enqueue(self, job_id: uuid.UUID, scope: Scope, want: Want) -> int:
         """As `enqueue_in`, in a transaction of its own."""
@@ -195,7 +195,7 @@ _CANDIDATES = f"""
         FROM placed l CROSS JOIN scope s
         LEFT JOIN enrich_parts p ON p.slug = l.slug AND p.provider = s.provider AND p.stage = s.stage
     )
-"""
+"""  # noqa: S608 - a constant
 
 # The titles are held, so that none is deleted between here and the rows that name it.
 _HELD_CANDIDATES = _CANDIDATES.replace("ORDER BY t.slug", "ORDER BY t.slug FOR KEY SHARE OF t", 1)

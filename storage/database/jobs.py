@@ -7,10 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, false, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, false, func, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import JSONB
 
 from core.errors import ConflictError, NotFoundError
 from storage.database.download_counts import DownloadProgress, count_downloads, revive_downloads
+from storage.database.enrich_counts import EnrichProgress, count_enrichment
+from storage.database.enrich_parts import revive_parts_in
 from storage.database.models import JobState, RowState, Stage, dead_letters, jobs, stage_rows
 from storage.database.picture_rows import count_done_since_in, count_rows_in, revive_rows_in
 from storage.database.rate_window import RateWindow
@@ -19,6 +22,7 @@ from storage.database.session import Database
 IMPORT_STAGE = "import"
 # Pictures that are embedded: counted from picture_rows.
 PICTURES_STAGE = "pictures"
+KIND_ENRICH = "enrich"
 _OPEN_ROWS = (RowState.PENDING, RowState.LEASED, RowState.FAILED)
 _CLOSED = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 
@@ -51,7 +55,7 @@ class JobProgress:
     """Counts by stage and state, titles (or pictures) a second over its last half minute, and seconds left.
 
     `seconds_left` is None while it is unknown. `downloads` is what the URLs of a job of downloads have come to; they
-    are counted under the stage `download`, too.
+    are counted under the stage `download`, too. `enrichment`: parts of an enrich job by provider and by stage.
     """
 
     stages: dict[str, dict[str, int]]
@@ -59,6 +63,7 @@ class JobProgress:
     seconds_left: float | None
     dead_letters: int
     downloads: DownloadProgress | None = None
+    enrichment: EnrichProgress | None = None
 
     @property
     def open_rows(self) -> int:
@@ -210,6 +215,11 @@ class JobRepository:
         values = {"enqueued": True, "collection": collection, "heartbeat_at": func.now()}
         connection.execute(update(jobs).where(jobs.c.id == job_id).values(values))
 
+    def add_params_in(self, connection: Connection, job_id: uuid.UUID, params: dict[str, Any]) -> None:
+        """What the job has found out about its own work, beside what was asked for."""
+        merged = jobs.c.params.concat(bindparam("more", type_=JSONB))
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(params=merged), {"more": params})
+
     def close(self, job_id: uuid.UUID, state: JobState, *, message: str | None = None) -> bool:
         """End a job; False if it had ended before."""
         with self._database.begin() as connection:
@@ -250,6 +260,7 @@ class JobRepository:
             ).rowcount
             revived += revive_rows_in(connection, job_id)
             revived += revive_downloads(connection, job_id)
+            revived += revive_parts_in(connection, job_id)
             connection.execute(
                 update(dead_letters)
                 .where(dead_letters.c.job_id == job_id, dead_letters.c.slug.is_not(None))
@@ -277,7 +288,7 @@ class JobRepository:
                 stages.setdefault(row.stage, {})[row.state] = row.rows
             done_recently = connection.execute(
                 select(func.count())
-                .where(stage_rows.c.job_id == job.id, stage_rows.c.stage == Stage.INDEX)
+                .where(stage_rows.c.job_id == job.id, stage_rows.c.stage.in_([Stage.INDEX, Stage.ENRICH]))
                 .where(stage_rows.c.state == RowState.DONE, stage_rows.c.updated_at > window.since)
             ).scalar_one()
             if pictures := count_rows_in(connection, job.id):
@@ -289,7 +300,9 @@ class JobRepository:
                 .where(dead_letters.c.job_id == job.id, dead_letters.c.resolved_at.is_(None))
             ).scalar_one()
             downloads = count_downloads(connection, job.id, window=window)
+            enrichment = count_enrichment(connection, job.id) if job.kind == KIND_ENRICH else None
         progress = _build_progress(job, stages, rate=window.get_rate(done_recently), dead=dead)
+        progress = replace(progress, enrichment=enrichment)
         return progress if downloads is None else _add_downloads(job, progress, downloads)
 
     def list_dead_letters(
@@ -355,7 +368,7 @@ def _add_downloads(job: Job, progress: JobProgress, downloads: DownloadProgress)
 
 
 def _build_progress(job: Job, stages: dict[str, dict[str, int]], *, rate: float, dead: int) -> JobProgress:
-    work = (stages.get(Stage.INDEX, {}), stages.get(PICTURES_STAGE, {}))
+    work = (stages.get(Stage.INDEX, {}), stages.get(PICTURES_STAGE, {}), stages.get(Stage.ENRICH, {}))
     left = sum(counts.get(state, 0) for counts in work for state in _OPEN_ROWS)
     seconds_left = _estimate_seconds_left(job, left, rate=rate)
     return JobProgress(stages=stages, titles_per_s=rate, seconds_left=seconds_left, dead_letters=dead)

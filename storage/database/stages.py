@@ -105,10 +105,17 @@ class StageRepository:
             rows = connection.execute(statement, {"job_id": job_id, "limit": limit})
             return [OpenRow(row.slug, row.attempts) for row in rows]
 
+    def list_slugs(self, job_id: uuid.UUID) -> list[str]:
+        """All titles that the job has rows for; by slug."""
+        query = select(stage_rows.c.slug).where(stage_rows.c.job_id == job_id).distinct().order_by(stage_rows.c.slug)
+        with self._database.begin() as connection:
+            return list(connection.execute(query).scalars())
+
     def count_open(self, job_id: uuid.UUID) -> int:
-        """Rows of the job that are neither done, skipped nor dead."""
+        """Rows of embedding and indexing of the job that are neither done, skipped nor dead."""
         query = select(func.count()).where(
             stage_rows.c.job_id == job_id,
+            stage_rows.c.stage.in_(_WORK_STAGES),
             stage_rows.c.state.in_([RowState.PENDING, RowState.LEASED, RowState.FAILED]),
         )
         with self._database.begin() as connection:
