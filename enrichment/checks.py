@@ -107,7 +107,7 @@ def number(low: float, high: float, *, unless: Mapping[float, str] | None = None
         if unless and found in unless:
             return place.refuse(f"{show(value)} {unless[found]}")
         if not low <= found <= high:
-            return place.refuse(f"{show(value)} is not within {low:,} to {high:,}")
+            return place.refuse(f"{show(value)} is not within {low} to {high}")
         return found
 
     return check

@@ -179,8 +179,8 @@ def _require_id(title: JsonReader, external_id: str) -> None:
     found, page = title.get("mal_id").text(), title.get("url").text()
     if found != external_id:
         raise ShapeChangedError(_NAME, f"{title.path}.mal_id", f"is {found}, and {external_id} was asked")
-    if page is not None and "/anime/" not in page:
-        raise ShapeChangedError(_NAME, f"{title.path}.url", "is no page of an anime")
+    if page is not None and f"/anime/{external_id}" not in page:
+        raise ShapeChangedError(_NAME, f"{title.path}.url", "is not the page of this anime")
 
 
 def _ask(external_id: str, what: str) -> Request:

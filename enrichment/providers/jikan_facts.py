@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import date
 from typing import Any, Final
 
 from core.identity import provider_id_from_url
@@ -30,6 +29,9 @@ _SAYS_UNKNOWN: Final = frozenset({"unknown", "not available", "none", "?"})
 _YOUTUBE: Final = re.compile(r"(?:/embed/|[?&]v=|youtu\.be/)([\w-]{11})")
 # MyAnimeList shows these where it has no picture.
 _NO_PICTURE: Final = re.compile(r"apple-touch-icon|questionmark|qm_50|/images/icon|na_series")
+# "Jul 8, 2012 to Dec 23, 2012", "2013 to ?", "Sep 17, 2016": a day in full, and where the first and the last stand.
+_FULL_DAY: Final = re.compile(r"[A-Z][a-z]{2} \d{1,2}, \d{4}", re.ASCII)
+_PLACES: Final = {"from": 0, "to": 1}
 _ANIDB: Final = re.compile(r"anidb\.(?:net|info)/.*[?&]aid=(\d+)")
 # Voices in the first of these languages that a character has: the original's, not a dub's.
 _LANGUAGES: Final = ("Japanese", "Mandarin", "Chinese", "Korean")
@@ -187,18 +189,12 @@ def _known(text: str | None) -> str | None:
 
 
 def _find_day(title: JsonReader, name: str) -> str | None:
-    """The day, where it is known to the day: Jikan writes '2013-01-01' for 2013, and `prop` tells them apart."""
-    parts = title.get("aired", "prop", name)
-    if parts.value is None:
-        return title.get("aired", name).text()
-    year, month, day = (parts.get(part).integer() for part in ("year", "month", "day"))
-    if year is None or month is None or day is None:
+    """The day, where it is known to the day: Jikan fills 2013 up to '2013-01-01', and only its `string` tells."""
+    shown = (title.get("aired", "string").text() or "").split(" to ")
+    text = shown[_PLACES[name]] if len(shown) > _PLACES[name] else ""
+    if shown != [""] and not _FULL_DAY.fullmatch(text.strip()):
         return None
-    try:
-        return date(year, month, day).isoformat()
-    except (ValueError, OverflowError):
-        # Refused by name where days are checked.
-        return f"{year}-{month}-{day}"
+    return title.get("aired", name).text()
 
 
 def _names(entries: JsonReader) -> list[str | None]:
