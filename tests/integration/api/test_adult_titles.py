@@ -194,6 +194,8 @@ HIDDEN_REFERENCES: list[Ask] = [
     Ask("POST", f"{SIMILAR}/batch", {"mode": "combined", "positive": [PLAIN_TITLE], "negative": [SLUG]}),
     Ask("GET", f"{SEARCH}/by-id/{SLUG}"),
     Ask("GET", f"{SEARCH}/by-id/mal:987654321"),
+    Ask("GET", f"/api/v1/titles/{SLUG}/provenance"),
+    Ask("GET", "/api/v1/titles/mal:987654321/provenance"),
 ]
 
 ROUTES: dict[tuple[str, str], list[Ask]] = {
@@ -207,6 +209,10 @@ ROUTES: dict[tuple[str, str], list[Ask]] = {
     ("GET", f"{SEARCH}/by-id/<id>"): [
         Ask("GET", f"{SEARCH}/by-id/{SLUG}"),
         Ask("GET", f"{SEARCH}/by-id/mal:987654321"),
+    ],
+    ("GET", "/api/v1/titles/<id>/provenance"): [
+        Ask("GET", f"/api/v1/titles/{SLUG}/provenance"),
+        Ask("GET", "/api/v1/titles/mal:987654321/provenance"),
     ],
     ("GET", f"{SIMILAR}/anime/<id>"): [
         *(Ask("GET", f"{SIMILAR}/anime/{PLAIN_TITLE}", query=query) for query in SIMILAR_OPTIONS),
@@ -275,6 +281,9 @@ SILENT: dict[tuple[str, str], str] = {
     ("POST", "/api/v1/admin/vectors/upsert"): "answers with the job, like POST jobs; editors only",
     ("DELETE", "/api/v1/admin/vectors/<id>"): "answers with the slug of the title that an editor named",
     ("POST", "/api/v1/admin/vectors/<id>/restore"): "answers with the slug of the title that an editor named",
+    ("GET", "/api/v1/admin/titles/<id>/overrides"): "what persons said of the title that an editor named",
+    ("PUT", "/api/v1/admin/titles/<id>/overrides/<field>"): "answers with the slug of the title that an editor named",
+    ("DELETE", "/api/v1/admin/titles/<id>/overrides/<field>"): "answers with the slug of the title that was named",
     ("GET", "/api/v1/admin/generations"): "numbers for operators; admins only",
     ("POST", "/api/v1/admin/generations/<collection>/swap"): "numbers for operators; admins only",
     ("DELETE", "/api/v1/admin/generations/<collection>"): "numbers for operators; admins only",
