@@ -106,6 +106,7 @@ class Fetcher:
             ConnectionPool(self._opener, most_idle=options.connections),
             user_agent=options.user_agent,
             read_timeout_s=options.read_timeout_s,
+            resends=options.resends,
         )
         self._gates = Gates(in_all=options.connections, by_host=options.connections_by_host)
         self._breakers = HostBreakers(

@@ -18,6 +18,7 @@ class FetchOptions:
     slot_wait_s          longest wait for one of these, before each request; not counted in timeout_s
     breaker_threshold    transient failures in a row that open a host's circuit; 0: never
     pause_hosts          leave a host alone for as long as its Retry-After says, with all its addresses
+    resends              once more, without a word, where a kept connection ends instead of an answer; False: an error
     allowed_networks     private networks in CIDR form that may be reached all the same
     networks_setting     the setting that names them, for messages
     robots_life_s        how long a robots.txt is believed; RFC 9309 allows a day
@@ -41,6 +42,7 @@ class FetchOptions:
     pause_hosts: bool = True
     respect_robots: bool = True
     robots_life_s: float = 3_600.0
+    resends: bool = True
     allowed_networks: tuple[str, ...] = ()
     networks_setting: str = "DOWNLOAD_ALLOWED_NETWORKS"
 

@@ -47,10 +47,11 @@ class _Request:
 class Transport:
     """Sends GET requests, and POST where there is a payload to send. Thread-safe."""
 
-    def __init__(self, pool: ConnectionPool, *, user_agent: str, read_timeout_s: float) -> None:
+    def __init__(self, pool: ConnectionPool, *, user_agent: str, read_timeout_s: float, resends: bool = True) -> None:
         self._pool = pool
         self._headers = {"User-Agent": user_agent, "Accept-Encoding": ACCEPT_ENCODING}
         self._read_timeout_s = read_timeout_s
+        self._resends = resends
 
     def send(
         self,
@@ -108,8 +109,8 @@ class Transport:
                 raise build_error(FetchReason.TIMEOUT, f"{target.authority} did not answer in time") from error
             except ConnectionError as error:
                 connection.close()
-                # The host closed a kept connection at the moment of our request: it has not seen it, so once more.
-                if not used_before:
+                # The host closed a kept connection at the moment of our request: most likely it has not seen it.
+                if not (used_before and self._resends):
                     raise build_error(FetchReason.CONNECT, f"{target.authority}: {error!r}") from error
             except (HTTPException, OSError, ValueError) as error:
                 connection.close()

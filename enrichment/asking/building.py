@@ -74,6 +74,8 @@ def _build_fetch_options(settings: Settings) -> FetchOptions:
         breaker_threshold=0,
         pause_hosts=False,
         respect_robots=False,
+        # Each request has leave of its own.
+        resends=False,
         allowed_networks=settings.get_provider_networks(),
         networks_setting="ENRICH_ALLOWED_NETWORKS",
     )
