@@ -13,10 +13,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from cli.exits import Exit
+from storage.database.enrich_counts import EnrichProgress
 from storage.database.jobs import PICTURES_STAGE, Job, JobProgress, JobRepository
 from storage.database.models import JobState, RowState, Stage
 
 _POLL_S = 0.5
+# A look at a large job must not be most of what its servers do.
+_REST = 4.0
+_ENDED_PARTS = ("done", "absent", "known", "failed", "blocked", "dead")
 _CLOSED_STATES = (RowState.DONE, RowState.SKIPPED, RowState.DEAD)
 
 
@@ -34,6 +38,7 @@ def describe_job(job: Job, progress: JobProgress) -> dict[str, Any]:
         "titles_per_s": progress.titles_per_s,
         "seconds_left": progress.seconds_left,
         "downloads": None if progress.downloads is None else asdict(progress.downloads),
+        "enrichment": None if progress.enrichment is None else asdict(progress.enrichment),
         "dead_letters": progress.dead_letters,
     }
 
@@ -58,7 +63,7 @@ def follow_job(
     `goes_on`: the job is the workers', so interrupting this does not stop it.
     """
     columns = (
-        TextColumn("{task.description:<9}"),
+        TextColumn("{task.description:<13}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[note]}"),
@@ -67,12 +72,13 @@ def follow_job(
         with Progress(*columns, TimeElapsedColumn(), console=console) as bars:
             tasks: dict[str, TaskID] = {}
             while True:
+                started = time.monotonic()
                 job = jobs.get(job_id)
                 progress = jobs.get_progress(job)
                 _show(bars, tasks, progress)
                 if job.is_closed or is_over():
                     return job, progress
-                time.sleep(_POLL_S)
+                time.sleep(max(_POLL_S, _REST * (time.monotonic() - started)))
     except KeyboardInterrupt:
         if goes_on:
             click.echo(f"The job goes on without this window: avs jobs show {job_id}", err=True)
@@ -80,15 +86,31 @@ def follow_job(
 
 
 def _show(bars: Progress, tasks: dict[str, TaskID], progress: JobProgress) -> None:
-    for stage in (Stage.DOWNLOAD, PICTURES_STAGE, Stage.EMBED, Stage.INDEX):
+    if progress.enrichment is not None:
+        _show_parts(bars, tasks, progress.enrichment)
+    for stage in (Stage.ENRICH, Stage.DOWNLOAD, PICTURES_STAGE, Stage.EMBED, Stage.INDEX):
         counts = progress.stages.get(stage, {})
-        # Titles are indexed without downloads: theirs are recorded as skipped.
-        if not counts or (stage is Stage.DOWNLOAD and progress.downloads is None):
+        # Titles are indexed without the others: theirs are recorded as skipped.
+        if (
+            not counts
+            or (stage is Stage.DOWNLOAD and progress.downloads is None)
+            or (stage is Stage.ENRICH and progress.enrichment is None)
+        ):
             continue
         closed = sum(counts.get(state, 0) for state in _CLOSED_STATES)
         if stage not in tasks:
             tasks[stage] = bars.add_task(stage, total=sum(counts.values()), note="")
         bars.update(tasks[stage], completed=closed, total=sum(counts.values()), note=_note(stage, counts, progress))
+
+
+def _show_parts(bars: Progress, tasks: dict[str, TaskID], enrichment: EnrichProgress) -> None:
+    """A bar a provider; what is put off is named."""
+    for provider, counts in enrichment.providers.items():
+        total, closed = sum(counts.values()), sum(counts.get(state, 0) for state in _ENDED_PARTS)
+        if provider not in tasks:
+            tasks[provider] = bars.add_task(provider, total=total, note="")
+        notes = [f"{count} {reason}" for reason, count in enrichment.put_off.get(provider, {}).items()]
+        bars.update(tasks[provider], completed=closed, total=total, note=", ".join(notes))
 
 
 def _note(stage: str, counts: dict[str, int], progress: JobProgress) -> str:
@@ -100,7 +122,7 @@ def _note(stage: str, counts: dict[str, int], progress: JobProgress) -> str:
         notes.append(f"{speed.per_s:.0f}/s, {speed.bytes_per_s / 1e6:.1f} MB/s, {speed.bytes / 1e6:.0f} MB")
     if stage == PICTURES_STAGE and progress.titles_per_s:
         notes.append(f"{progress.titles_per_s:.0f} pictures/s")
-    if stage in (Stage.INDEX, Stage.DOWNLOAD, PICTURES_STAGE) and progress.seconds_left:
+    if stage in (Stage.ENRICH, Stage.INDEX, Stage.DOWNLOAD, PICTURES_STAGE) and progress.seconds_left:
         notes.append(f"{progress.seconds_left:.0f} s left")
     if dead := counts.get(RowState.DEAD, 0):
         notes.append(f"[red]{dead} dead[/red]")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -98,7 +99,8 @@ def dead_letters(job_id: uuid.UUID | None, *, limit: int, as_json: bool) -> None
 def _build_table(rows: list[tuple[Job, JobProgress]]) -> Table:
     table = Table("job", "kind", "state", "titles", "dead", "started", "message")
     for job, progress in rows:
-        counts = progress.stages.get(Stage.INDEX) or progress.stages.get(Stage.DOWNLOAD, {})
+        own = Stage.ENRICH if progress.enrichment is not None else Stage.DOWNLOAD
+        counts = progress.stages.get(Stage.INDEX) or progress.stages.get(own, {})
         titles = f"{counts.get('done', 0)}/{sum(counts.values())}"
         started = f"{job.started_at:%Y-%m-%d %H:%M:%S}" if job.started_at else ""
         table.add_row(str(job.id), job.kind, job.state, titles, str(progress.dead_letters), started, job.message or "")
@@ -110,9 +112,20 @@ def _print_job(job: Job, progress: JobProgress) -> None:
     console.print(f"{job.kind} {job.id}: {job.state}" + (f" ({job.message})" if job.message else ""))
     for stage, counts in progress.stages.items():
         if counts:
-            console.print(f"  {stage:<9}" + ", ".join(f"{count} {state}" for state, count in sorted(counts.items())))
+            console.print(f"  {stage:<9}" + _list_counts(counts))
+    if progress.enrichment is not None:
+        for kind, by_name in (("by provider", progress.enrichment.providers), ("by stage", progress.enrichment.stages)):
+            console.print(f"  {kind}")
+            for name, counts in by_name.items():
+                console.print(f"    {name:<13}" + _list_counts(counts))
+        for provider, reasons in progress.enrichment.put_off.items():
+            console.print(f"  {provider} is asked again later: {_list_counts(reasons)}")
     if progress.seconds_left:
         console.print(f"  {progress.titles_per_s:.0f} titles/s, {progress.seconds_left:.0f} s left")
+
+
+def _list_counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
 
 
 def _print_json(value: Any) -> None:

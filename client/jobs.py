@@ -27,15 +27,23 @@ class JobsClient:
         """Embed and index what has changed, or the given titles only (slugs or `provider:id`, up to 10,000)."""
         return self._create({"kind": "index"} if ids is None else {"kind": "index", "ids": ids})
 
-    def create_import(self, documents: Sequence[Mapping[str, Any]] | None = None, *, path: str | None = None) -> Job:
+    def create_import(
+        self,
+        documents: Sequence[Mapping[str, Any]] | None = None,
+        *,
+        path: str | None = None,
+        then_enrich: bool = False,
+    ) -> Job:
         """Take over title documents (up to 1,000), or a file below the service's IMPORT_ROOT, and index them.
+
+        `then_enrich` asks the providers about those that were added or changed.
 
         job = client.jobs.create_import([{"title": "Cowboy Bebop", "year": 1998, "external_ids": {"mal": 1}}])
         """
         if (documents is None) == (path is None):
             raise ValueError("give either documents or path")
         given = {"path": path} if documents is None else {"documents": documents}
-        return self._create({"kind": "import", **given})
+        return self._create({"kind": "import", **given, **({"then_enrich": True} if then_enrich else {})})
 
     def create_download(
         self,
@@ -54,6 +62,28 @@ class JobsClient:
             raise ValueError("give either ids or urls")
         given = {name: value for name, value in {"ids": ids, "urls": urls}.items() if value is not None}
         return self._create({"kind": "download", **given, "refresh": refresh, "then_index": then_index})
+
+    def create_enrich(
+        self,
+        ids: Sequence[str] | None = None,
+        *,
+        providers: Sequence[str] | None = None,
+        stages: Sequence[str] | None = None,
+        stale: bool = False,
+        refresh: bool = False,
+        merge_only: bool = False,
+        then_index: bool = True,
+    ) -> Job:
+        """Ask the configured providers about all titles, or the given ones, for what is missing or old; merge it.
+
+        `stale`: nothing that was never asked; `refresh`: again for all; `merge_only`: ask nobody; `then_index`: index
+        what has changed.
+        """
+        named = {"ids": ids, "providers": providers, "stages": stages}
+        given = {name: value for name, value in named.items() if value is not None}
+        flags = {"stale": stale, "refresh": refresh, "merge_only": merge_only}
+        told = {name: True for name, flag in flags.items() if flag}
+        return self._create({"kind": "enrich", **given, **told, "then_index": then_index})
 
     def get(self, job_id: str) -> Job:
         """A job with its progress. Raises NotFoundError."""

@@ -22,7 +22,7 @@ from indexing.sources.files import RawRecord, read_records
 from messaging.hints import HintSender
 from messaging.names import QUEUE_EMBED, TASK_FINISH_JOB, TASK_RUN_JOB
 from storage.database.generations import Generation
-from storage.database.jobs import Job, JobRepository
+from storage.database.jobs import KIND_ENRICH, Job, JobRepository
 from storage.database.ledger import LedgerRepository
 from storage.database.models import GenerationState, JobState, RowState, Stage
 from storage.database.stages import StageRepository
@@ -214,8 +214,18 @@ class JobService:
         progress = self._jobs.get_progress(self._jobs.get(job_id))
         dead = progress.dead_letters
         message = "; ".join(filter(None, (note, f"{dead} in the dead letters" if dead else None))) or None
-        if self._jobs.close(job_id, JobState.COMPLETED, message=message):
+        following = self._choose_following(self._jobs.get(job_id))
+        closed, following_id = self._jobs.close_and_follow(job_id, message=message, following=following)
+        if closed:
             _log.info(Event.JOB_FINISHED, job_id=str(job_id), dead_letters=dead, stages=progress.stages)
+        if following_id is not None:
+            self._hints.send(TASK_RUN_JOB, job_id=str(following_id))
+
+    def _choose_following(self, job: Job) -> tuple[str, dict[str, str]] | None:
+        """An import may be followed by the enrichment of what it has indexed."""
+        if not job.params.get("then_enrich") or not self._stages.list_slugs(job.id):
+            return None
+        return KIND_ENRICH, {"imported_by": str(job.id), "follows": str(job.id)}
 
     def _holds_all_titles(self, job: Job, target: Generation) -> bool:
         """The gate before the alias moves: a job of a few titles must not make a half-filled index live."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import orjson
@@ -22,13 +23,14 @@ from api.schemas.jobs import (
     PageQuery,
 )
 from core.errors import NotFoundError
+from core.providers import why_not
 from core.settings import Settings
 from messaging.hints import HintSender
 from messaging.names import TASK_RUN_JOB
 from storage.database.jobs import DeadLetter, Job, JobRepository
 from storage.database.models import JobState
 
-_TAG = Tag(name="jobs", description="Import, index and download")
+_TAG = Tag(name="jobs", description="Import, enrich, index and download")
 _PROBLEMS = {400: Problem, 404: Problem, 409: Problem, 422: Problem, 503: Problem}
 _LONG = ("documents", "ids", "points", "urls")
 
@@ -45,7 +47,8 @@ def build_blueprint(jobs: JobRepository, hints: HintSender, settings: Settings) 
     blueprint = APIBlueprint("jobs", __name__, url_prefix="/api/v1/jobs", abp_tags=[_TAG], abp_responses=_PROBLEMS)
 
     def create(body: JobBody) -> Response:
-        job_id = jobs.create(body.kind, build_params(body, import_root=settings.import_root))
+        params = build_params(body, import_root=settings.import_root, why_not=partial(why_not, settings))
+        job_id = jobs.create(body.kind, params)
         # A hint that is lost is sent again by the reconciler: the row is there.
         hints.send(TASK_RUN_JOB, job_id=str(job_id))
         response = _answer(show_job(jobs.get(job_id), jobs), status=202)
@@ -124,6 +127,7 @@ def show_job(job: Job, jobs: JobRepository | None = None) -> dict[str, Any]:
             "dead_letters": progress.dead_letters,
             "open_rows": progress.open_rows,
             "downloads": None if progress.downloads is None else asdict(progress.downloads),
+            "enrichment": None if progress.enrichment is None else asdict(progress.enrichment),
         }
     return shown
 

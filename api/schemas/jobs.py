@@ -7,15 +7,20 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.schemas.base import LenientQuery, StrictBody
+from core.enrichment import EnrichStage
 
 DOCUMENTS_MAX = 1_000
 IDS_MAX = 10_000
 URLS_MAX = 1_000
 PAGE_MAX = 200
+ProviderName = Literal["jikan", "anilist", "kitsu", "anidb", "animeschedule", "anime-planet"]
 
 
 class JobBody(StrictBody):
-    """A job: `index` embeds titles that changed, `pictures` pictures, `import` takes documents, `download` fetches."""
+    """A job: `index` embeds titles that changed, `pictures` pictures, `import` takes documents, `download` fetches.
+
+    `enrich` asks the configured providers about titles and merges what they say.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -26,16 +31,17 @@ class JobBody(StrictBody):
                 {"kind": "download", "then_index": True},
                 {"kind": "pictures"},
                 {"kind": "download", "urls": ["https://example.org/a.jpg"], "then_index": True},
+                {"kind": "enrich", "ids": ["mal:1"], "providers": ["anilist"], "refresh": True},
             ]
         }
     )
 
-    kind: Literal["index", "import", "download", "pictures"]
+    kind: Literal["index", "import", "download", "pictures", "enrich"]
     ids: list[Annotated[str, Field(min_length=1, max_length=200)]] | None = Field(
         None,
         min_length=1,
         max_length=IDS_MAX,
-        description="Only these titles (slugs or provider:id); kinds index, download and pictures.",
+        description="Only these titles (slugs or provider:id); every kind but import.",
     )
     documents: list[dict[str, Any]] | None = Field(
         None, min_length=1, max_length=DOCUMENTS_MAX, description="Title documents; kind import."
@@ -48,9 +54,28 @@ class JobBody(StrictBody):
         description="Pictures: URLs, or objects {url, id, tags, metadata, title, adult}; kind download.",
     )
     refresh: bool | None = Field(
-        None, description="Ask again for what was fetched DOWNLOAD_REFRESH_DAYS ago or longer; kind download."
+        None,
+        description="Ask again for what was fetched DOWNLOAD_REFRESH_DAYS ago or longer; kind download. "
+        "Ask again for all that is known, however fresh it is; kind enrich.",
     )
-    then_index: bool | None = Field(None, description="Index the pictures when all are there; kind download.")
+    then_index: bool | None = Field(
+        None,
+        description="Index the pictures when all are there, false unless told; kind download. "
+        "Index what has changed, true unless told; kind enrich.",
+    )
+    providers: list[ProviderName] | None = Field(
+        None, min_length=1, description="Ask only these of the configured providers; kind enrich."
+    )
+    stages: list[EnrichStage] | None = Field(
+        None, min_length=1, description="Only these stages of the workflow; kind enrich."
+    )
+    stale: bool | None = Field(
+        None, description="Only what was asked before and has grown old, nothing that is new; kind enrich."
+    )
+    merge_only: bool | None = Field(None, description="Ask nothing: merge what is known once more; kind enrich.")
+    then_enrich: bool | None = Field(
+        None, description="Ask the providers about the titles that were added or changed; kind import."
+    )
 
 
 class JobPath(LenientQuery):
@@ -86,8 +111,22 @@ class DownloadProgressResponse(BaseModel):
     bytes_per_s: float
 
 
+class EnrichProgressResponse(BaseModel):
+    """Parts of an enrich job (a stage of a title at a provider) by state.
+
+    `known`: it was there already and is fresh enough. `put_off`: why parts wait that are asked again later.
+    """
+
+    providers: dict[str, dict[str, int]]
+    stages: dict[str, dict[str, int]]
+    put_off: dict[str, dict[str, int]]
+
+
 class JobProgressResponse(BaseModel):
-    """Counts by stage and state, titles a second, seconds left (null: unknown); `downloads` where there are any."""
+    """Counts by stage and state, titles a second, seconds left (null: unknown).
+
+    `downloads` where there are any, `enrichment` for jobs of kind enrich.
+    """
 
     stages: dict[str, dict[str, int]]
     titles_per_s: float
@@ -95,6 +134,7 @@ class JobProgressResponse(BaseModel):
     dead_letters: int
     open_rows: int
     downloads: DownloadProgressResponse | None = None
+    enrichment: EnrichProgressResponse | None = None
 
 
 class JobResponse(BaseModel):

@@ -22,10 +22,21 @@ class DownloadProgress(Value):
     bytes_per_s: float = 0.0
 
 
+class EnrichProgress(Value):
+    """Parts of an enrich job (a stage of a title at a provider) by state; `known`: fresh enough before the job.
+
+    `put_off`: why parts wait that are asked again later, by provider.
+    """
+
+    providers: dict[str, dict[str, int]] = Field(default_factory=dict)
+    stages: dict[str, dict[str, int]] = Field(default_factory=dict)
+    put_off: dict[str, dict[str, int]] = Field(default_factory=dict)
+
+
 class JobProgress(Value):
     """Counts by stage and state, titles a second, seconds left (None: unknown), rows that are not done yet.
 
-    `downloads` says more of a job that fetches pictures; None for others.
+    `downloads` says more of a job that fetches pictures, `enrichment` of one that asks providers; None for others.
     """
 
     stages: dict[str, dict[str, int]] = Field(default_factory=dict)
@@ -34,6 +45,7 @@ class JobProgress(Value):
     dead_letters: int = 0
     open_rows: int = 0
     downloads: DownloadProgress | None = None
+    enrichment: EnrichProgress | None = None
 
 
 class Job(Value):

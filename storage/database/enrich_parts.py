@@ -260,7 +260,7 @@ _SETTLE = text("""
 _BURY = text("""
     INSERT INTO dead_letters (job_id, stage, slug, reason, detail, attempts)
     SELECT r.job_id, :job_stage, :slug, :reason,
-           jsonb_build_object('provider', CAST(:provider AS text), 'stage', CAST(:stage AS text),
+           jsonb_build_object('provider', CAST(:provider AS text), 'enrich_stage', CAST(:stage AS text),
                               'detail', CAST(:detail AS text)), :attempts
     FROM stage_rows r JOIN jobs j ON j.id = r.job_id
     WHERE r.stage = 'enrich' AND r.slug = :slug AND j.kind = 'enrich' AND j.state = 'running'

@@ -178,5 +178,5 @@ _SET = text(_UPDATE)
 _BURY = text(f"""
     WITH dead AS ({_UPDATE} RETURNING r.job_id, r.slug, r.attempts)
     INSERT INTO dead_letters (job_id, stage, slug, reason, detail, attempts)
-    SELECT job_id, 'enrich', slug, :reason, jsonb_build_object('stage', 'merge'), attempts FROM dead
+    SELECT job_id, 'enrich', slug, :reason, jsonb_build_object('enrich_stage', 'merge'), attempts FROM dead
 """)  # noqa: S608 - a constant

@@ -236,6 +236,21 @@ class JobRepository:
         )
         return connection.execute(statement).rowcount > 0
 
+    def close_and_follow(
+        self, job_id: uuid.UUID, *, message: str | None, following: tuple[str, dict[str, str]] | None
+    ) -> tuple[bool, uuid.UUID | None]:
+        """Complete a job and store the one that follows it (kind and params), both or neither.
+
+        Returns whether it had been open, and the new job's id.
+        """
+        with self._database.begin() as connection:
+            if not self.close_in(connection, job_id, JobState.COMPLETED, message=message):
+                return False, None
+            if following is None:
+                return True, None
+            kind, params = following
+            return True, self.create_in(connection, kind, dict(params))
+
     def cancel(self, job_id: uuid.UUID) -> Job:
         """Cancel an open job; what is leased right now finishes. Raises ConflictError if it has ended."""
         job = self.get(job_id)

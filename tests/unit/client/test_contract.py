@@ -82,9 +82,11 @@ FULL_CALLS: dict[Route, tuple[Callable[[Client], Any], ...]] = {
     routes.CREATE_JOB: (
         lambda client: client.jobs.create_index(["x"]),
         lambda client: client.jobs.create_import([{"title": "x"}]),
-        lambda client: client.jobs.create_import(path="x"),
+        lambda client: client.jobs.create_import(path="x", then_enrich=True),
         lambda client: client.jobs.create_download(["x"]),
         lambda client: client.jobs.create_download(urls=["https://example.org/x.jpg"], refresh=True, then_index=True),
+        lambda client: client.jobs.create_enrich(["x"], providers=["jikan"], stages=["staff"], stale=True),
+        lambda client: client.jobs.create_enrich(refresh=True, merge_only=True),
     ),
     routes.UPSERT: (
         lambda client: client.admin.upsert_documents([{"title": "x"}], wait_s=1),
