@@ -16,7 +16,9 @@ from core.enrichment import STAGE_FIELDS, EnrichStage
 from core.errors import DependencyUnavailableError
 from core.log import Event, Log
 from enrichment.asking.errors import AnswerFailedError, AnswerRefusedError
-from enrichment.linking.service import Link, Search
+from enrichment.linking.records import RecordReader
+from enrichment.linking.searching import Search, Verify
+from enrichment.linking.service import Link
 from enrichment.providers.base import (
     Answer,
     BlockedError,
@@ -64,7 +66,15 @@ class Asker(Protocol):
 class Linker(Protocol):
     """What knows where titles are; see LinkService."""
 
-    def find(self, slug: str, document: Mapping[str, Any], provider: str, search: Search | None) -> Link:
+    def find(
+        self,
+        slug: str,
+        document: Mapping[str, Any],
+        provider: str,
+        search: Search | None,
+        *,
+        verify: Verify | None = None,
+    ) -> Link:
         """The title's place at a provider."""
         ...
 
@@ -102,6 +112,8 @@ class Attempts:
         self._links = links
         self._workflow = workflow
         self._max_attempts = max_attempts
+        # The record is the page of the metadata: what linking looks at is not asked for once more.
+        self._verify = RecordReader(provider, client, most_age_s=_SEARCH_AGE.total_seconds())
         self._search = search or (self._search_provider if provider.info.can_search else None)
 
     @property
@@ -111,7 +123,7 @@ class Attempts:
 
     def find(self, slug: str, document: Mapping[str, Any]) -> Link:
         """Where the title is at the provider. Raises what asking raises."""
-        return self._links.find(slug, document, self.name, self._search)
+        return self._links.find(slug, document, self.name, self._search, verify=self._verify)
 
     def judge_link(self, link: Link) -> PartOutcome | None:
         """What the title's parts have come to where it is not at the provider; None where it is."""

@@ -13,6 +13,7 @@ from enrichment.attempt import Attempts
 from enrichment.chores import TitleDump, learn_sources, prune
 from enrichment.jobs import EnrichJobs
 from enrichment.lanes import LaneService
+from enrichment.linking.dump import DumpSearch
 from enrichment.linking.service import LinkService
 from enrichment.merges import MergeService
 from enrichment.providers.base import Provider
@@ -36,6 +37,8 @@ from storage.database.titles import TitleRepository
 
 # A process that dies leaves its claims for so long; leases are renewed before each request.
 _MOST_LEASE_S = 180.0
+# Providers without a search, whose titles are published as a whole.
+_DUMPED = frozenset({"anidb"})
 
 
 class Enrichment:
@@ -91,7 +94,7 @@ class Enrichment:
     @cached_property
     def lanes(self) -> LaneService:
         """Asks providers."""
-        links = LinkService.build(self._database)
+        links, dumps = LinkService.build(self._database), ProviderTitleRepository(self._database)
         attempts = {
             name: Attempts(
                 self.providers[name],
@@ -99,6 +102,7 @@ class Enrichment:
                 links=links,
                 workflow=self.workflow,
                 max_attempts=self._settings.enrich_max_attempts,
+                search=DumpSearch(dumps, name) if name in _DUMPED else None,
             )
             for name, client in self.clients.items()
         }
