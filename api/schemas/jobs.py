@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.schemas.base import LenientQuery, StrictBody
-from core.enrichment import EnrichStage
 
 DOCUMENTS_MAX = 1_000
 IDS_MAX = 10_000
 URLS_MAX = 1_000
 PAGE_MAX = 200
 ProviderName = Literal["jikan", "anilist", "kitsu", "anidb", "animeschedule", "anime-planet"]
+StageName = Literal["metadata", "episodes", "relations", "statistics", "characters", "staff"]
 
 
 class JobBody(StrictBody):
@@ -66,7 +66,7 @@ class JobBody(StrictBody):
     providers: list[ProviderName] | None = Field(
         None, min_length=1, description="Ask only these of the configured providers; kind enrich."
     )
-    stages: list[EnrichStage] | None = Field(
+    stages: list[StageName] | None = Field(
         None, min_length=1, description="Only these stages of the workflow; kind enrich."
     )
     stale: bool | None = Field(
