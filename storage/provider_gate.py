@@ -152,9 +152,9 @@ class ProviderGate:
         _log_changes(provider, reason, changes)
 
     def get_state(self, provider: str, limits: Sequence[Limit]) -> GateState:
-        """How things stand. Changes nothing."""
+        """How things stand, with the limits by which was asked last: `limits` only if nobody has. Changes nothing."""
         values = self._run(self._state, _build_key(provider), [self._options.margin, *_flatten(limits)])
-        return _build_state(values, limits)
+        return _build_state(values)
 
     def get_states(self, limits: Mapping[str, Sequence[Limit]]) -> dict[str, GateState]:
         """How things stand with each provider. A round trip for each."""
@@ -202,19 +202,20 @@ def _build_lease_key(provider: str, request: str) -> str:
 
 
 def _name(limit: Limit) -> str:
-    return f"{limit.amount:g}/{limit.period_s:g}/{limit.burst}"
+    # Not by its amount: workers of two versions, or with two settings, still share what is left.
+    return f"{limit.period_s:g}"
 
 
 def _flatten(limits: Sequence[Limit]) -> list[Any]:
     return [value for limit in limits for value in (_name(limit), limit.amount, limit.period_s, limit.burst)]
 
 
-def _build_state(values: list[Any], limits: Sequence[Limit]) -> GateState:
+def _build_state(values: list[Any]) -> GateState:
     paused_s, circuit_s = float(values[0]), float(values[2])
     buckets = []
-    for place, limit in enumerate(limits):
-        left, a_second, amount, _ = (float(value) for value in values[6 + 4 * place : 10 + 4 * place])
-        buckets.append(Bucket(limit, left, a_second, amount))
+    for start in range(6, len(values), 6):
+        declared, period_s, burst, left, a_second, amount = (float(value) for value in values[start : start + 6])
+        buckets.append(Bucket(Limit(declared, period_s, int(burst)), left, a_second, amount))
     is_open = bool(int(values[5]))
     return GateState(
         paused_s=paused_s,

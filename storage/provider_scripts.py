@@ -2,7 +2,8 @@
 
 Fields of the hash, times in seconds since 1970 by the clock of Redis:
 
-tokens:ID, at:ID        level of a bucket, and when it stood so; ID names the limit, so another limit is another bucket
+tokens:ID, at:ID        level of a bucket, and when it stood so; ID is the limit's period
+limits                  the limits by which was asked last: ID, amount, period and burst of each
 learned:ID, until:ID    a smaller amount that the provider told us of, and until when we believe it
 factor, factor_until    the share of all rates that refusals have left, and until when
 penalty_at              when the factor was last made smaller
@@ -53,7 +54,7 @@ local function read_bucket(id, amount, period, burst, margin)
     -- would stand still for a minute then, which helps nobody.
     level = 1 - math.min(1, 5 * rate)
   end
-  return math.min(held, level), rate, amount, held
+  return math.min(held, level), rate, amount
 end
 """
 
@@ -92,6 +93,7 @@ for _, bucket in ipairs(buckets) do
   set('at:' .. bucket[1], now)
 end
 if is_probe then set('probe', now + probe_s) end
+set('limits', table.concat(ARGV, ' ', 3))
 return answer
 """
 )
@@ -153,8 +155,9 @@ return {tostring(opened_for), tostring(paused_for), tostring(new_factor), tostri
 """
 )
 
-# ARGV: margin, and for each limit: id, amount, period, burst. Changes nothing.
-# Answers {pause left, why, circuit left, why, failures, is_open, then level, rate, amount, burst of each limit}.
+# ARGV: margin, and for each limit: id, amount, period, burst, where nobody has asked yet. Changes nothing.
+# Answers {pause left, why, circuit left, why, failures, is_open, then declared amount, period, burst, level, rate and
+# present amount of each limit}.
 STATE: Final = (
     _COMMON
     + """
@@ -165,10 +168,16 @@ local answer = {
   tostring(math.max(0, open - now)), redis.call('HGET', key, 'open_why') or '',
   tostring(get('failures')), open > 0 and 1 or 0,
 }
-for i = 2, #ARGV, 4 do
-  local level, rate, amount, held = read_bucket(
-    ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), margin)
-  for _, value in ipairs({math.max(0, level), rate, amount, held}) do answer[#answer + 1] = tostring(value) end
+local limits = {}
+for word in string.gmatch(redis.call('HGET', key, 'limits') or table.concat(ARGV, ' ', 2), '%S+') do
+  limits[#limits + 1] = word
+end
+for i = 1, #limits, 4 do
+  local declared, period, burst = tonumber(limits[i + 1]), tonumber(limits[i + 2]), tonumber(limits[i + 3])
+  local level, rate, amount = read_bucket(limits[i], declared, period, burst, margin)
+  for _, value in ipairs({declared, period, burst, math.max(0, level), rate, amount}) do
+    answer[#answer + 1] = tostring(value)
+  end
 end
 return answer
 """

@@ -232,10 +232,12 @@ def test_told_limit_is_taken_back(gate: ProviderGate, name: str) -> None:
         assert gate.get_state(name, limits).buckets[0].amount == expected
 
 
-def test_another_limit_is_another_bucket(gate: ProviderGate, name: str, go: Go) -> None:
-    """Limits that were changed by an update begin anew, as careful as ever."""
-    go(gate)
-    assert gate.take(name, (Limit(90, 1.0),)).what == "limit"
+def test_changed_limit_goes_on_with_what_is_left(gate: ProviderGate, name: str, go: Go) -> None:
+    """Workers of two versions share a bucket by its period, and health shows the limits that are in use."""
+    go(gate, (Limit(5, 60.0),))
+    assert gate.take(name, (Limit(10, 60.0, burst=2),)).what == "limit"
+    (bucket,) = gate.get_state(name, FAST).buckets
+    assert bucket.limit == Limit(10, 60.0, burst=2) and bucket.left < 1
 
 
 def test_flushed_redis_gives_no_burst(gate: ProviderGate, name: str, redis_url: str) -> None:
@@ -252,7 +254,7 @@ def test_clock_that_is_put_back(gate: ProviderGate, name: str, redis_url: str, g
     """A bucket that was written by a clock ahead of now gives nothing away and goes on filling from now."""
     go(gate)
     with redis.Redis.from_url(redis_url) as server:
-        server.hset(f"avs:provider:{{{name}}}", "at:100/1/1", str(time.time() + 3_600))
+        server.hset(f"avs:provider:{{{name}}}", "at:1", str(time.time() + 3_600))
     assert gate.take(name, FAST).what == "limit"
     let_pass(0.05)
     assert gate.take(name, FAST).what == "go"
