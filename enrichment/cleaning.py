@@ -15,7 +15,7 @@ import nh3
 from core.text import clean_text
 
 # Longer than any synopsis by far; work on a text grows with its length.
-MAX_RAW_CHARS: Final = 200_000
+MAX_RAW_CHARS: Final = 100_000
 # A text may be escaped several times over; one that still changes after this many rounds is nobody's synopsis.
 _MAX_ROUNDS: Final = 4
 
@@ -29,33 +29,33 @@ _NAMES: Final = "|".join(_TAGS)
 # "<Infinite Dendrogram>" is the name of a game, and "I <3 you" no tag either.
 _NO_TAG: Final = re.compile(rf"<(?!/?(?:{_NAMES})(?=[\s/>])|!--)", re.IGNORECASE)
 _HAS_TAG: Final = re.compile(rf"</?(?:{_NAMES})(?=[\s/>])|<!--", re.IGNORECASE)
-_LINE: Final = re.compile(r"<(?:br|hr)\s*/?>|</(?:li|tr|div|h[1-6])\s*>", re.IGNORECASE)
-_PARAGRAPH: Final = re.compile(r"</?(?:p|blockquote|ul|ol|table)(?:\s[^<>]*)?>", re.IGNORECASE)
+_LINE: Final = re.compile(r"<(?:br|hr)\s{0,9}/?>|</(?:li|tr|div|h[1-6])\s{0,9}>", re.IGNORECASE)
+_PARAGRAPH: Final = re.compile(r"</?(?:p|blockquote|ul|ol|table)(?:\s[^<>]{0,500})?>", re.IGNORECASE)
 
+# All patterns are bounded: a text of nothing but opened marks must not take minutes.
 _SPOILERS: Final = (
-    # AniList, as Markdown and as HTML; Discord's form; BBCode.
-    re.compile(r"~!.*?!~", re.DOTALL),
-    re.compile(r"<span class=['\"]markdown_spoiler['\"]>\s*<span>.*?</span>\s*</span>", re.DOTALL),
-    re.compile(r"\|\|[^|\n]+\|\|"),
-    re.compile(r"\[spoiler(?:=[^\]\n]*)?\].*?\[/spoiler\]", re.DOTALL | re.IGNORECASE),
+    # AniList, as Markdown and as HTML; BBCode.
+    re.compile(r"~!.{0,4000}?!~", re.DOTALL),
+    re.compile(r"<span class=['\"]markdown_spoiler['\"]>\s*<span>.{0,4000}?</span>\s{0,9}</span>", re.DOTALL),
+    re.compile(r"\[spoiler(?:=[^\]\n]{0,200})?\].{0,4000}?\[/spoiler\]", re.DOTALL | re.IGNORECASE),
 )
 # AniDB: "http://anidb.net/ch4 [Name]". Markdown: "[name](address)", "img220(address)".
-_NAMED_LINK: Final = re.compile(r"https?://[^\s\[\]<>\"]+[ \t]?\[([^\[\]\n]+)\]")
-_MARKDOWN_LINK: Final = re.compile(r"\[([^\[\]\n]+)\]\(\s*(?:https?:)?//[^\s()]+\s*\)")
-_MARKDOWN_MEDIA: Final = re.compile(r"\b(?:img\d*%?|youtube|webm)\(\s*[^\s()]+\s*\)", re.IGNORECASE)
+_NAMED_LINK: Final = re.compile(r"https?://[^\s\[\]<>\"]{1,300}[ \t]?\[([^\[\]\n]{1,300})\]")
+_MARKDOWN_LINK: Final = re.compile(r"\[([^\[\]\n]{1,300})\]\(\s{0,9}(?:https?:)?//[^\s()]{1,1000}\s{0,9}\)")
+_MARKDOWN_MEDIA: Final = re.compile(r"\b(?:img\d*%?|youtube|webm)\(\s{0,9}[^\s()]{1,1000}\s{0,9}\)", re.IGNORECASE)
 _BBCODE: Final = re.compile(
-    r"\[/?(?:b|i|u|s|url|img|quote|size|color|center|list|code|yt|right)(?:=[^\]\n]*)?\]", re.IGNORECASE
+    r"\[/?(?:b|i|u|s|url|img|quote|size|color|center|list|code|yt|right)(?:=[^\]\n]{0,500})?\]", re.IGNORECASE
 )
 _EMPHASIS: Final = re.compile(r"(?<!\w)(\*\*|__|~~~)(?=\S)([^*_~\n]{1,500}?)(?<=\S)\1(?!\w)")
 
 _CREDITS: Final = (
-    re.compile(r"[\[(]\s*written by mal rewrite\s*[\])]", re.IGNORECASE),
-    re.compile(r"[\[(]\s*(?:sources?|adapted from|from|via)\s*:\s*[^()\[\]\n]{1,200}[\])]", re.IGNORECASE),
-    re.compile(r"^[ \t~—–-]*source\s*:[^\n]{1,200}$", re.IGNORECASE | re.MULTILINE),
+    re.compile(r"[\[(]\s{0,9}written by mal rewrite\s{0,9}[\])]", re.IGNORECASE),
+    re.compile(r"[\[(]\s{0,9}(?:sources?|adapted from|from|via)\s{0,9}:[^()\[\]\n]{1,200}[\])]", re.IGNORECASE),
+    re.compile(r"^[ \t~—–-]{0,9}source[ \t]{0,9}:[^\n]{1,200}$", re.IGNORECASE | re.MULTILINE),
 )
 _PLACEHOLDER: Final = re.compile(
-    r"no (?:synopsis|background|description|biography)(?: information)? (?:has been|yet|available|found|is)\b[^\n]*"
-    r"(?:\n?[^\n]*\bhere\.?)?|\(?no (?:synopsis|description)(?: yet)?\)?\.?",
+    r"[(\[]?no (?:synopsis|background|description|biography)(?: information)?"
+    r"(?: yet| (?:has|is|was|available|found)\b[^\n]{0,200})?[.)\]]*(?:\s+[^\n]{0,60}\bhere\b[^\n]{0,80})?",
     re.IGNORECASE,
 )
 _INVISIBLE: Final = re.compile("[\u200b\u2060\ufeff\u00ad]")
