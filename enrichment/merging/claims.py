@@ -56,6 +56,7 @@ class MergedField:
     conflict    sources say things that cannot both be right
     others      the values that were not taken
     elements    of a list: its elements, by name
+    parts       of a value whose parts are decided apart (first and last day, ids by provider): each of them
     """
 
     value: Any
@@ -66,6 +67,7 @@ class MergedField:
     conflict: bool = False
     others: tuple[Weighed, ...] = ()
     elements: tuple[Weighed, ...] = ()
+    parts: Mapping[str, MergedField] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """For provenance: all but the value, which stands in the document."""
@@ -77,7 +79,11 @@ class MergedField:
             "conflict": self.conflict,
             "others": [other.to_json() for other in self.others],
         }
-        return shown | ({"elements": [one.to_json() for one in self.elements]} if self.elements else {})
+        if self.elements:
+            shown["elements"] = [one.to_json() for one in self.elements]
+        if self.parts:
+            shown["parts"] = {name: part.to_json() for name, part in self.parts.items()}
+        return shown
 
 
 @dataclass(frozen=True, slots=True)

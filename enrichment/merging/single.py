@@ -147,6 +147,7 @@ def join_parts(value: Any, parts: Mapping[str, MergedField], said: Sequence[Said
         method="part by part",
         conflict=any(part.conflict for part in parts.values()),
         others=tuple(others),
+        parts=parts,
     )
 
 
