@@ -24,6 +24,7 @@ from storage.database.ledger import LedgerRepository
 from storage.database.removals import RemovalRepository
 from storage.database.session import Database
 from storage.database.snapshots import SnapshotRepository
+from storage.provider_health import ProviderHealthReader
 from storage.switching import GenerationSwitch, build_generation_switch
 from storage.vectors.administration import CollectionAdministration
 from storage.vectors.store import VectorStore
@@ -51,6 +52,7 @@ class Administration:
     collections: CollectionAdministration
     store: VectorStore
     workers: HealthChecker
+    providers: ProviderHealthReader
 
     def remove_points(self, slug: str) -> list[str]:
         """Take a title out of every collection that is there; returns their names.
@@ -94,6 +96,7 @@ class Administration:
     def close(self) -> None:
         """Close what was opened here."""
         self.workers.close()
+        self.providers.close()
         self.store.close()
 
 
@@ -115,6 +118,7 @@ def build_administration(settings: Settings, database: Database) -> Administrati
         collections=CollectionAdministration(settings, store),
         store=store,
         workers=_build_worker_checks(settings, (QUEUE_QUERY, QUEUE_EMBED, QUEUE_NETWORK, QUEUE_DEFAULT)),
+        providers=ProviderHealthReader(settings, database),
     )
 
 

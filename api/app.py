@@ -24,6 +24,7 @@ from api.routes import (
     media,
     pages,
     picture_searching,
+    providers,
     searching,
     similar,
     status,
@@ -59,6 +60,7 @@ def create_app(services: ApiServices) -> OpenAPI:
     app.register_api(admin.build_blueprint(services))
     app.register_api(generations.build_blueprint(services))
     app.register_api(indexing.build_blueprint(services))
+    app.register_api(providers.build_blueprint(services))
     for blueprint in explaining.build_blueprints(services):
         app.register_api(blueprint)
     app.register_api(media.build_blueprint(services.pictures.shelf))

@@ -51,6 +51,7 @@ from client.values.faceting import Facets, FacetValue, Suggestion
 from client.values.jobs import DeadLetter, Job, JobProgress
 from client.values.pictures import Indexed, RemovedPicture
 from client.values.provenance import FieldReasons, Override, OverrideChange, Provenance, Weighed
+from client.values.providers import ProviderHealth, ProviderHealthList, ProviderLimit, ProviderRequests
 from client.values.search import QueryInfo, SearchAnswer, SearchResult, StreamSummary, Title
 from client.values.status import Check, Health, Stats
 
@@ -86,6 +87,10 @@ __all__ = [
     "Point",
     "Problem",
     "Provenance",
+    "ProviderHealth",
+    "ProviderHealthList",
+    "ProviderLimit",
+    "ProviderRequests",
     "QueryInfo",
     "RateLimit",
     "RateLimitedError",

@@ -22,6 +22,7 @@ from client.values.admin import (
 )
 from client.values.jobs import Job
 from client.values.provenance import Override, OverrideChange, OverrideList
+from client.values.providers import ProviderHealthList
 
 # A service that is not ready says so with this status, and with the same report.
 _UNAVAILABLE = 503
@@ -56,6 +57,10 @@ class AdminClient:
     def get_collection(self) -> CollectionInfo:
         """The live collection. Raises ConflictError while nothing is indexed."""
         return self._ask(routes.COLLECTION, CollectionInfo)
+
+    def get_providers(self) -> ProviderHealthList:
+        """The providers of enrichment: limits, pauses, errors, newest answers, parts of titles by state."""
+        return self._ask(routes.LIST_PROVIDERS, ProviderHealthList)
 
     def upsert_documents(self, documents: Sequence[Mapping[str, Any]], *, wait_s: float = 0.0) -> Job:
         """Take over up to 1,000 title documents and index them."""

@@ -61,6 +61,7 @@ DEAD_LETTERS: Final = Route("GET", "/api/v1/jobs/{job_id}/dead-letters")
 
 ADMIN_STATS: Final = Route("GET", "/api/v1/admin/stats")
 ADMIN_HEALTH: Final = Route("GET", "/api/v1/admin/health")
+LIST_PROVIDERS: Final = Route("GET", "/api/v1/admin/providers")
 COLLECTION: Final = Route("GET", "/api/v1/admin/collection/info")
 UPSERT: Final = Route("POST", "/api/v1/admin/vectors/upsert", is_repeatable=False)
 EXCLUDE_TITLE: Final = Route("DELETE", "/api/v1/admin/vectors/{id}")

@@ -44,6 +44,7 @@ ACCESS: Mapping[tuple[str, str], Role | None] = {
     (ANY, "/api/v1/admin/titles"): Role.EDITOR,
     ("GET", "/api/v1/admin/stats"): Role.EDITOR,
     ("GET", "/api/v1/admin/health"): Role.EDITOR,
+    ("GET", "/api/v1/admin/providers"): Role.EDITOR,
     ("GET", "/api/v1/admin/collection"): Role.EDITOR,
     # Everything else that an operator does: generations, aliases, snapshots
     (ANY, "/api/v1/admin"): Role.ADMIN,

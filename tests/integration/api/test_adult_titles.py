@@ -277,6 +277,7 @@ SILENT: dict[tuple[str, str], str] = {
     ("GET", "/api/v1/jobs/<job_id>/dead-letters"): "names titles to those who mend them: editors only, tested below",
     ("GET", "/api/v1/admin/stats"): "numbers for operators, adult titles apart; editors only",
     ("GET", "/api/v1/admin/health"): "numbers for operators; editors only",
+    ("GET", "/api/v1/admin/providers"): "numbers for operators; editors only",
     ("GET", "/api/v1/admin/collection/info"): "numbers for operators; editors only",
     ("POST", "/api/v1/admin/vectors/upsert"): "answers with the job, like POST jobs; editors only",
     ("DELETE", "/api/v1/admin/vectors/<id>"): "answers with the slug of the title that an editor named",

@@ -86,6 +86,8 @@ def test_nobody_changes_anything_as_a_reader(app: Flask) -> None:
         ("DELETE", "/api/v1/admin/vectors/<id>", Role.EDITOR),
         ("GET", "/api/v1/admin/stats", Role.EDITOR),
         ("GET", "/api/v1/titles/<id>/provenance", Role.READER),
+        ("GET", "/api/v1/admin/providers", Role.EDITOR),
+        ("POST", "/api/v1/admin/providers", Role.ADMIN),
         ("PUT", "/api/v1/admin/titles/<id>/overrides/<field>", Role.EDITOR),
         ("POST", "/api/v1/admin/stats", Role.ADMIN),
         ("GET", "/api/v1/admin/snapshots", Role.ADMIN),
