@@ -18,7 +18,7 @@ _MIN_SOURCES: Final = 2
 _MIN_CHARS: Final = 80
 _MAX_CHARS: Final = 4_000
 _MAX_TOKENS: Final = 800
-_PREFIX_CHARS: Final = 200
+_PREFIX_CHARS: Final = 60
 
 _SYSTEM: Final = (
     "You write one neutral synopsis of an anime from the synopses of several sources. They come as the values of a "
