@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
+from typing import Any
 
 import click
 import orjson
@@ -25,16 +26,17 @@ _SHOWN_REFUSALS = 10
 
 @click.command(name="import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--then-enrich", is_flag=True, help="Ask the providers about the titles that are indexed by this.")
 @click.option("--wait/--no-wait", default=True, help="Follow the job until its titles can be searched.")
 @click.option("--json", "as_json", is_flag=True, help="Print the job as JSON.")
-def import_command(file: Path, *, wait: bool, as_json: bool) -> int:
+def import_command(file: Path, *, then_enrich: bool, wait: bool, as_json: bool) -> int:
     """Import a catalogue: JSON, JSONL or CSV, plain, .gz or .zst; own schema, anime-offline-database or flat tables.
 
     Bad records are listed with their line and reason and kept as dead letters; the rest goes in.
     """
     services = build_command_services()
     console = Console(stderr=as_json)
-    job_id = run_import(services, file, console=console)
+    job_id = run_import(services, file, console=console, then_enrich=then_enrich)
     if wait:
         follow_job(services.job_repository, job_id, console=console)
     job = services.job_repository.get(job_id)
@@ -44,9 +46,11 @@ def import_command(file: Path, *, wait: bool, as_json: bool) -> int:
     return get_job_exit(job, progress) if wait else Exit.OK
 
 
-def run_import(services: CommandServices, file: Path, *, console: Console) -> uuid.UUID:
+def run_import(
+    services: CommandServices, file: Path, *, console: Console, then_enrich: bool = False
+) -> uuid.UUID:  # fmt: skip
     """Store the file's titles and put the stale ones to work. Returns the job."""
-    params = {"source": "cli", "file": file.name}
+    params: dict[str, Any] = {"source": "cli", "file": file.name, **({"then_enrich": True} if then_enrich else {})}
     job_id = services.job_repository.create(KIND_IMPORT, params)
     try:
         with console.status(f"Importing {file.name}") as status:

@@ -5,7 +5,6 @@ A command module holds a click command (or group) whose name is the one listed h
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Mapping
 from typing import Any, NoReturn
@@ -13,6 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from cli.exits import Exit, get_exit_code
+from cli.lazy_group import LazyGroup
 from core.errors import ServiceError
 
 # Name -> module and the line that `avs --help` shows, in the order of a first session.
@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "import": ("cli.importing", "Read a catalogue into the database."),
     "index": ("cli.indexing", "Embed and index what has changed."),
     "download": ("cli.downloading", "Fetch the pictures of titles or of a list."),
+    "enrich": ("cli.enriching", "Ask providers about titles, and merge what they say."),
     "jobs": ("cli.jobs", "Show jobs, their progress and dead letters."),
     "generations": ("cli.generations", "Make the index anew, swap, roll back, save and restore."),
     "media": ("cli.media", "Check the stored pictures; remove those that nobody needs."),
@@ -37,29 +38,9 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 _STACK_COMMANDS = ("up", "down", "status")
 
 
-class LazyGroup(click.Group):
-    """A group that knows its commands by name and imports the module of the one that is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """All names, without an import."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the module and find the command of this name in it; None for a name that is not ours."""
-        if cmd_name not in COMMANDS:
-            return None
-        module_name, _ = COMMANDS[cmd_name]
-        module = importlib.import_module(module_name)
-        found = [value for value in vars(module).values() if isinstance(value, click.Command)]
-        return next((command for command in found if command.name == cmd_name), None)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands with the lines from the table above."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-
-@click.group(name="avs", cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    name="avs", cls=LazyGroup, commands_by_name=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(package_name="anime-vector-service", prog_name="avs")
 @click.pass_context
 def avs(ctx: click.Context) -> None:

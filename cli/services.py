@@ -31,6 +31,7 @@ class CommandServices:
     job_repository: JobRepository
     jobs: JobService
     hints: HintSender
+    titles: TitleRepository
 
 
 def build_command_services() -> CommandServices:
@@ -54,4 +55,4 @@ def build_command_services() -> CommandServices:
         importer=Importer(database, titles, job_repository),
         hints=hints,
     )
-    return CommandServices(settings, database, job_repository, jobs, hints)
+    return CommandServices(settings, database, job_repository, jobs, hints, titles)

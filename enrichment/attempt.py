@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from functools import partial
+from typing import Any, Final, Protocol, runtime_checkable
 
 from core.enrichment import STAGE_FIELDS, EnrichStage
-from core.errors import DependencyUnavailableError
+from core.errors import ConfigurationError, DependencyUnavailableError
 from core.log import Event, Log
 from enrichment.asking.errors import AnswerFailedError, AnswerRefusedError
 from enrichment.linking.records import RecordReader
@@ -48,6 +49,7 @@ _REQUESTS_MAX = 200
 # A worker that is killed is more often an operator's doing than a title's.
 _LOST_LEASES_PER_ATTEMPT = 2
 _DETAIL_MAX = 500
+_MISCONFIGURED_S = 3_600.0
 _log = Log("enrichment")
 
 
@@ -60,6 +62,15 @@ class Asker(Protocol):
 
     def distrust(self, keys: Sequence[str]) -> None:
         """These answers were of no use: ask again the next time."""
+        ...
+
+
+@runtime_checkable
+class LooksUp(Protocol):
+    """A provider that can be asked by the id that a title has elsewhere."""
+
+    def plan_lookup(self, id_space: str, external_id: str) -> Request | None:
+        """The request, read as a search is; None for ids that it does not know."""
         ...
 
 
@@ -123,7 +134,10 @@ class Attempts:
 
     def find(self, slug: str, document: Mapping[str, Any]) -> Link:
         """Where the title is at the provider. Raises what asking raises."""
-        return self._links.find(slug, document, self.name, self._search, verify=self._verify)
+        search = self._search
+        if search is not None and isinstance(self._provider, LooksUp):
+            search = partial(self._look_up, self._provider, document.get("external_ids", {}), search)
+        return self._links.find(slug, document, self.name, search, verify=self._verify)
 
     def judge_link(self, link: Link) -> PartOutcome | None:
         """What the title's parts have come to where it is not at the provider; None where it is."""
@@ -180,6 +194,10 @@ class Attempts:
             return self._ask(claim, external_id, answers, claimed_at=claimed_at, before_ask=before_ask)
         except ShapeChangedError as error:
             return Attempted(claim, self.judge(claim, error), useless=tuple(answers))
+        except ConfigurationError as error:
+            # It does not know our client, say: that is so for every title, until somebody changes a setting.
+            self._client.distrust(list(answers))
+            raise ProviderUnavailableError(self.name, str(error), retry_after_s=_MISCONFIGURED_S) from error
 
     def _ask(
         self,
@@ -201,7 +219,8 @@ class Attempts:
                 most_age_s = claim.most_age_s + time.monotonic() - claimed_at
                 answers[request.key] = self._client.ask(request, most_age_s=most_age_s)
             if all(answer.is_absent for answer in answers.values()):
-                return Attempted(claim, _be_absent(answers.values()))
+                status = next(iter(answers.values())).status
+                return Attempted(claim, _be_absent(answers.values(), reason=f"http-{status}"))
             parsed = self._provider.parse(stage, external_id, answers)
             waiting = tuple(request for request in parsed.more if request.key not in answers)
             if len(answers) + len(waiting) > _REQUESTS_MAX:
@@ -210,6 +229,7 @@ class Attempts:
         return self._conclude(claim, parsed, answers)
 
     def _conclude(self, claim: PartClaim, parsed: Parsed, answers: Mapping[str, Answer]) -> Attempted:
+        parsed = _require_title(EnrichStage(claim.stage), parsed)
         changed = [fault for fault in parsed.faults if fault.kind == "shape"]
         for fault in changed:
             self._report(claim, REASON_SHAPE, fault.problem, field=fault.field)
@@ -221,10 +241,9 @@ class Attempts:
             return Attempted(claim, PartOutcome(state=PartState.ABSENT, reason=REASON_NOTHING))
         said = self._build_claim(claim, parsed, answers)
         if not parsed.facts and not parsed.faults:
-            outcome = PartOutcome(state=PartState.ABSENT, reason=REASON_NOTHING, fetched_at=said.fetched_at)
-        else:
-            outcome = PartOutcome(state=PartState.DONE, fetched_at=said.fetched_at)
-        return Attempted(claim, outcome, said, _find_kept(EnrichStage(claim.stage), parsed.faults))
+            return Attempted(claim, _be_absent(answers.values(), reason=REASON_NOTHING))
+        outcome = PartOutcome(state=PartState.DONE, fetched_at=said.fetched_at)
+        return Attempted(claim, outcome, said, _find_kept(EnrichStage(claim.stage), parsed))
 
     def _build_claim(self, claim: PartClaim, parsed: Parsed, answers: Mapping[str, Answer]) -> NewClaim:
         return NewClaim(
@@ -244,6 +263,19 @@ class Attempts:
             return ()
         answer = self._client.ask(request, most_age_s=_SEARCH_AGE.total_seconds())
         return () if answer.is_absent else self._provider.parse_search(answer)
+
+    def _look_up(
+        self, provider: LooksUp, ids: Mapping[str, Any], search: Search, title: str
+    ) -> Sequence[Candidate]:  # fmt: skip
+        """What the provider has under the title's id elsewhere; only without that what it finds by name."""
+        for space, external_id in sorted(ids.items()):
+            request = provider.plan_lookup(space, str(external_id))
+            if request is None:
+                continue
+            answer = self._client.ask(request, most_age_s=_SEARCH_AGE.total_seconds())
+            if not answer.is_absent and (found := self._provider.parse_search(answer)):
+                return found
+        return search(title)
 
     def _fail(
         self,
@@ -279,18 +311,26 @@ class Attempts:
             _log.warning(Event.ENRICH_PART_FAILED, detail=detail[:_DETAIL_MAX], **known)
 
 
-def _be_absent(answers: Collection[Answer]) -> PartOutcome:
-    status = next(iter(answers)).status
-    # What it said earlier stays as a claim, with the time at which it did.
-    return PartOutcome(state=PartState.ABSENT, reason=f"http-{status}", fetched_at=_get_oldest(answers))
+def _be_absent(answers: Collection[Answer], *, reason: str) -> PartOutcome:
+    """The provider has nothing there now. What it said earlier stays as a claim, with the time at which it did."""
+    return PartOutcome(state=PartState.ABSENT, reason=reason, fetched_at=_get_oldest(answers))
 
 
 def _get_oldest(answers: Collection[Answer]) -> datetime:
     return min(answer.fetched_at for answer in answers)
 
 
-def _find_kept(stage: EnrichStage, faults: Sequence[Fault]) -> frozenset[str]:
-    """Fields that keep an earlier value: those with a fault; all of the stage where the answer's form has changed."""
-    if any(fault.kind == "shape" for fault in faults):
+def _require_title(stage: EnrichStage, parsed: Parsed) -> Parsed:
+    """A record of a title without any name is none that we know how to read."""
+    if stage is not EnrichStage.METADATA or "title" in parsed.facts or not (parsed.facts or parsed.faults):
+        return parsed
+    return replace(parsed, faults=(*parsed.faults, Fault("title", "is not there", "shape")))
+
+
+def _find_kept(stage: EnrichStage, parsed: Parsed) -> frozenset[str]:
+    """Fields that keep an earlier value: those with a fault; all of the stage where the answer's form has changed, or
+    where it says nothing any more.
+    """
+    if not parsed.facts or any(fault.kind == "shape" for fault in parsed.faults):
         return frozenset(STAGE_FIELDS[stage])
-    return frozenset(fault.field.split(".")[0] for fault in faults) & frozenset(STAGE_FIELDS[stage])
+    return frozenset(fault.field.split(".")[0] for fault in parsed.faults) & frozenset(STAGE_FIELDS[stage])

@@ -20,6 +20,7 @@ from enrichment.providers.base import Provider
 from enrichment.providers.registry import build_providers
 from enrichment.schedules import Chores, ScheduleService
 from enrichment.scope import ScopeBuilder
+from enrichment.synthesis.service import build_synthesiser
 from enrichment.titles.merger import TitleMerger
 from enrichment.titles.models import ModelKeeper
 from enrichment.workflow import Workflow, load_workflow
@@ -125,9 +126,10 @@ class Enrichment:
     @cached_property
     def merges(self) -> MergeService:
         """Merges titles of which nothing is open any more."""
+        synthesiser = build_synthesiser(self._settings, self._database)
         return MergeService(
             self._rows,
-            TitleMerger(self._database),
+            TitleMerger(self._database, synthesise=synthesiser.write if synthesiser else None),
             self._hints,
             owner=self._owner,
             lease_s=self._lease_s,
