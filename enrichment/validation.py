@@ -51,6 +51,8 @@ _TITLE: Final = line(1_000)
 _TEXT: Final = story(60_000)
 _SHORT_TEXT: Final = story(5_000)
 _SCORE: Final = number(0.1, 10, unless=_NOT_SCORED)
+# In statistics, where 0 may be the lowest of a scale.
+_VOTED: Final = number(0, 10)
 _PEOPLE: Final = whole(0, _MAX_PEOPLE)
 _RANK: Final = whole(1, _MAX_RANK, unless=_NOT_RANKED)
 
@@ -114,10 +116,20 @@ def _check_numbers(value: Any, place: Place, *, depth: int) -> Any:
         label = line(64)(name, place)
         below = place.at(show(name) if label is None else label)
         nested = isinstance(given, Mapping)
-        kept = _check_numbers(given, below, depth=depth - 1) if nested else number(0, _MAX_PEOPLE)(given, below)
+        kept = _check_numbers(given, below, depth=depth - 1) if nested else _check_statistic(label, given, below)
         if label is not None and kept is not None:
             found[label] = kept
     return found or None
+
+
+def _check_statistic(label: str | None, value: Any, place: Place) -> Any:
+    """A score, or a number of people by its name; how many gave a score stands under the score itself."""
+    if place.path.rpartition(".")[0].endswith(".scores") and label is not None:
+        if _VOTED(label, place) is None:
+            return None
+    elif label is not None and label.endswith("score"):
+        return _VOTED(value, place)
+    return number(0, _MAX_PEOPLE)(value, place)
 
 
 def _episode_number(episode: Mapping[str, Any]) -> object:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-SECONDS_A_YEAR = 365.25 * 86_400
+SECONDS_A_DAY = 86_400
+SECONDS_A_YEAR = 365.25 * SECONDS_A_DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,8 @@ def collect(claims: Sequence[SourceClaims]) -> dict[str, list[Said]]:
     latest = max((one.fetched_at for one in claims), default=None)
     said: dict[str, list[Said]] = {}
     for (name, source), (at, _, value) in sorted(newest.items(), key=lambda item: item[0]):
-        age = (latest - at).total_seconds() / SECONDS_A_YEAR if latest else 0.0
+        # In whole days: who of several that were asked in one job answered last is no reason to believe him.
+        age = (latest - at).days * SECONDS_A_DAY / SECONDS_A_YEAR if latest else 0.0
         said.setdefault(name, []).append(Said(source, value, at, age))
     return said
 

@@ -6,10 +6,10 @@ A part is fetched once for all jobs that want it. It is claimed only while a run
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
@@ -127,7 +127,7 @@ class EnrichPartRepository:
     ) -> bool:
         """An outcome and what the provider said, in one transaction; False, and nothing, if the lease was lost.
 
-        `keeps` tells fields whose value of an earlier time stays where `said` has none.
+        `keeps` tells fields whose value of an earlier time stays where `said` has none, and members of objects, too.
         """
         with self._database.begin() as connection:
             if connection.execute(_HOLD_TITLE, {"slug": claim.slug}).first() is None:
@@ -140,7 +140,7 @@ class EnrichPartRepository:
 
     def _keep(self, connection: Connection, said: NewClaim, keeps: Callable[[str], bool]) -> NewClaim:
         before = self._claims.load_facts_in(connection, said.slug, said.provider, said.stage)
-        kept = {name: value for name, value in before.items() if name not in said.facts and keeps(name)}
+        kept = {name: _fill(said.facts.get(name), value) for name, value in before.items() if keeps(name)}
         return replace(said, facts={**said.facts, **kept}) if kept else said
 
     def settle(self, claims: Sequence[PartClaim], outcome: PartOutcome, *, owner: str) -> int:
@@ -194,6 +194,15 @@ def revive_parts_in(connection: Connection, job_id: uuid.UUID) -> int:
     """
     slugs = list(connection.execute(_REVIVE, {"job_id": job_id}).scalars())
     return connection.execute(_REVIVE_ROWS, {"job_id": job_id, "slugs": sorted(set(slugs))}).rowcount
+
+
+def _fill(said: Any, before: Any) -> Any:
+    """What is said now; what it says nothing of is as it was before."""
+    if said is None:
+        return before
+    if isinstance(said, Mapping) and isinstance(before, Mapping):
+        return {**before, **{name: _fill(value, before.get(name)) for name, value in said.items()}}
+    return said
 
 
 def _shorten(detail: str | None) -> str | None:
