@@ -6,19 +6,21 @@ A record is what /anime/{route} answers; an entry is one episode of the week in 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from core.identity import provider_id_from_url
 from enrichment.providers.base import Candidate
 from enrichment.providers.json_reader import JsonReader
 from enrichment.providers.vocabulary import SEASONS, SOURCES, STATUSES, TYPES, sort_labels, translate
 
-_JAPAN: Final = ZoneInfo("Asia/Tokyo")
+# No summer time, so no table of zones is needed.
+_JAPAN: Final = timezone(timedelta(hours=9), "JST")
 _PICTURES: Final = "https://img.animeschedule.net/production/assets/public/img/"
 # Go's zero time: nothing is known.
 _NEVER_YEAR: Final = 1
+# The last year of a calendar: a moment of it has no day in another zone.
+_LAST_YEAR: Final = 9999
 _LISTS: Final = {
     "mal": "mal",
     "aniList": "anilist",
@@ -102,9 +104,12 @@ def read_time(reader: JsonReader) -> datetime | None:
     text = reader.text()
     if text is None:
         return None
+    moment: datetime | None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
+        moment = None
+    if moment is None or moment.year == _LAST_YEAR:
         reader.note(reader.path, "is no time")
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -128,6 +128,14 @@ def test_year_one_is_no_time() -> None:
     assert "aired" not in _parse(EnrichStage.METADATA, _change(premier=_NEVER)).facts
 
 
+@pytest.mark.parametrize("premiere", ["soon", "9999-12-31T23:00:00Z", "2026-02-30T00:00:00Z"])
+def test_time_that_is_none_is_told(premiere: str) -> None:
+    """A day that no calendar has, or has only in one zone, is a fault of the answer's shape."""
+    parsed = _parse(EnrichStage.METADATA, _change(premier=premiere))
+    assert "aired" not in parsed.facts
+    assert [(fault.field, fault.kind) for fault in parsed.faults] == [("$.premier", "shape")]
+
+
 @pytest.mark.parametrize(
     ("premiere", "status"), [("2026-01-03T15:30:00Z", "ONGOING"), ("2026-02-03T15:30:00Z", "UPCOMING"), (_NEVER, None)]
 )
