@@ -55,6 +55,13 @@ _SCORE: Final = number(0.1, 10, unless=_NOT_SCORED)
 _VOTED: Final = number(0, 10)
 _PEOPLE: Final = whole(0, _MAX_PEOPLE)
 _RANK: Final = whole(1, _MAX_RANK, unless=_NOT_RANKED)
+# Statistics that are no counts.
+_STATISTICS: Final[Mapping[str, Check]] = {
+    "score": _SCORE,
+    "mean_score": _SCORE,
+    "rank": _RANK,
+    "popularity": _RANK,
+}
 
 
 def _casefolded(value: Any) -> object:
