@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from core.enrichment import ID_SPACES
 from core.providers import PROVIDER_LIMITS, get_base_url, why_not
 from core.settings import Settings
