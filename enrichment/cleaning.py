@@ -72,10 +72,10 @@ def clean_html(text: str) -> str:
     Spoilers and credits ("[Written by MAL Rewrite]", "(Source: ANN)") are left out; links keep their name.
     Raises ValueError on a text that cannot be stored.
     """
-    cleaned = repair_encoding(text[:MAX_RAW_CHARS]).replace("\r\n", "\n").replace("\r", "\n")
+    cleaned = text[:MAX_RAW_CHARS].replace("\r\n", "\n").replace("\r", "\n")
     for _ in range(_MAX_ROUNDS):
         before = cleaned
-        cleaned = _strip_marks(_strip_tags(cleaned))
+        cleaned = _strip_marks(_strip_tags(repair_encoding(cleaned)))
         if cleaned == before:
             break
     return "" if _PLACEHOLDER.fullmatch(cleaned) else cleaned
@@ -83,12 +83,15 @@ def clean_html(text: str) -> str:
 
 def clean_line(text: str) -> str:
     """A name or title: one line, without entities and invisible characters. Raises ValueError as `clean_html` does."""
-    line = repair_encoding(text[:MAX_RAW_CHARS])
+    line = text[:MAX_RAW_CHARS]
     for _ in range(_MAX_ROUNDS):
-        if not _ENTITY.search(line):
+        before = line
+        line = repair_encoding(line)
+        line = html.unescape(line) if _ENTITY.search(line) else line
+        line = clean_text(_WHITE.sub(" ", _INVISIBLE.sub("", line)))
+        if line == before:
             break
-        line = html.unescape(line)
-    return clean_text(_WHITE.sub(" ", _INVISIBLE.sub("", line)))
+    return line
 
 
 def repair_encoding(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.document import AnimeDocument
@@ -184,6 +184,7 @@ def test_today_is_the_day_of_the_newest_answer() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(STAGE_OF))
+@settings(max_examples=40)
 @given(value=ANY_JSON)
 def test_any_value_of_any_field_is_taken_or_refused(name: str, value: Any) -> None:
     """Never an exception; what is taken is a valid document, survives JSON, and is taken again unchanged."""
