@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
+
+from lxml import html
 
 from core.enrichment import ID_SPACES, EnrichStage
 from core.providers import PROVIDER_LIMITS
@@ -20,6 +22,7 @@ from enrichment.providers.animeplanet_facts import (
     build_statistics,
     find_route,
 )
+from enrichment.providers.animeplanet_search import build_candidates
 from enrichment.providers.base import (
     Answer,
     BlockedError,
@@ -35,6 +38,8 @@ from enrichment.providers.json_reader import JsonReader
 from enrichment.validation import build_facts, get_today
 
 _NAME: Final = "anime-planet"
+# A page is whole if it ends; what follows the end is short.
+_END_BYTES: Final = 4_000
 _BLOCK_TITLES: Final = ("just a moment", "attention required", "access denied", "ddos-guard", "403 forbidden")
 # Where a title is gone, the site searches for its name instead.
 _SEARCH_TITLE: Final = "search results for"
@@ -50,7 +55,7 @@ _NEEDS_DATA: Final = frozenset({EnrichStage.METADATA, EnrichStage.STATISTICS})
 
 
 class AnimePlanetProvider:
-    """Anime-Planet's titles by their routes. One page serves all stages; it has no search that robots may use."""
+    """Anime-Planet's titles by their routes. One page serves all stages."""
 
     @property
     def info(self) -> ProviderInfo:
@@ -60,7 +65,7 @@ class AnimePlanetProvider:
             id_space=ID_SPACES[_NAME],
             stages=frozenset({EnrichStage.METADATA, *_BUILDERS}),
             limits=PROVIDER_LIMITS[_NAME],
-            can_search=False,
+            can_search=True,
             licence="none: pages of the site; facts only, for your own use, where its terms let you",
             terms_url="https://www.anime-planet.com/termsofuse",
             obeys_robots=True,
@@ -87,31 +92,45 @@ class AnimePlanetProvider:
         return Parsed(facts, (*page.faults, *faults))
 
     def plan_search(self, title: str) -> Request | None:
-        """None: titles are linked by tables."""
-        del title
-        return None
+        """A search by name; robots.txt decides whether it is asked."""
+        return Request(key=f"search/{title}", path=f"/anime/all?{urlencode({'name': title})}", accept="text/html")
 
     def parse_search(self, answer: Answer) -> Sequence[Candidate]:
-        """None are ever asked for."""
-        del answer
-        return ()
+        """The titles found, the best first. Raises BlockedError for a page that keeps robots out."""
+        if answer.is_absent:
+            return ()
+        tree = _load_tree(answer.body)
+        return build_candidates(_build_page(tree), answer)
 
 
 def _build_key(external_id: str) -> str:
     return f"anime/{external_id}"
 
 
+def _load_tree(body: bytes) -> html.HtmlElement:
+    tree = load_page(_NAME, body)
+    heading = _read_heading(tree)
+    if heading.startswith(_BLOCK_TITLES):
+        raise BlockedError(f"{_NAME}: a page called {heading[:60]!r} in the place of ours")
+    return tree
+
+
+def _read_heading(tree: html.HtmlElement) -> str:
+    return (read_line(next(iter(tree.xpath("//title")), None)) or "").casefold()
+
+
+def _build_page(tree: html.HtmlElement) -> Page:
+    faults: list[Fault] = []
+    data = next((item for item in iterate_json_ld(tree, faults) if item.get("@type") in _TYPES), {})
+    return Page(tree, JsonReader(data, "$", faults), faults)
+
+
 def _load_title(body: bytes) -> Page | None:
     """A title's page; None where the site has no such title."""
-    tree = load_page(_NAME, body)
-    heading = (read_line(next(iter(tree.xpath("//title")), None)) or "").casefold()
-    if heading.startswith(_BLOCK_TITLES):
-        raise BlockedError(f"{_NAME}: a page called {heading[:60]!r} in the place of the title's")
-    if heading.startswith(_SEARCH_TITLE):
+    tree = _load_tree(body)
+    if _read_heading(tree).startswith(_SEARCH_TITLE):
         return None
-    faults: list[Fault] = []
-    data = next((item for item in iterate_json_ld(tree, faults) if item.get("@type") in _TYPES), None)
-    has_bar = bool(find_class(tree, "entryBar"))
-    if data is None and not has_bar:
+    page = _build_page(tree)
+    if not page.data.value and not find_class(tree, "entryBar", tag="section"):
         raise ShapeChangedError(_NAME, ".entryBar", "is not there, and no JSON-LD either")
-    return Page(tree, JsonReader(data or {}, "$", faults), faults)
+    return page

@@ -23,13 +23,13 @@ from enrichment.providers.vocabulary import (
 )
 
 # "TV (64 eps)", "Movie (1 ep x 107 min)", "TV (4+ eps)".
-_TYPE: Final = re.compile(
+KIND: Final = re.compile(
     r"(?P<type>[^()]+?)\s*(?:\((?P<episodes>\d{1,5})(?P<open>\+)? eps?(?: x (?P<minutes>\d{1,4}) min)?\))?", re.ASCII
 )
 # "2009", "2009 - 2010", "2024 - ?", "TBA".
-_YEARS: Final = re.compile(r"(?P<first>\d{4})(?: - (?P<last>\d{4}|\?))?", re.ASCII)
+YEARS: Final = re.compile(r"(?P<first>\d{4})(?: - (?P<last>\d{4}|\?))?", re.ASCII)
 _SEASON: Final = re.compile(r"/anime/seasons/(?P<season>[a-z]+)-\d{4}", re.ASCII)
-_ANIME: Final = re.compile(r"/anime/(?P<route>[a-z0-9][a-z0-9-]*)", re.ASCII)
+ANIME: Final = re.compile(r"/anime/(?P<route>[a-z0-9][a-z0-9-]*)", re.ASCII)
 _COUNT: Final = re.compile(r"[\d,]{1,15}", re.ASCII)
 _BEST_SCORE: Final = 10
 # Cloudflare takes names with an @ for addresses and hides them. What it hides is left hidden.
@@ -56,11 +56,11 @@ class Page:
 
 def build_metadata(page: Page, *, today: date) -> dict[str, Any]:
     """Fields of the stage `metadata`, unchecked."""
-    kind, years = _match(page, "type", _TYPE), _match(page, "iconYear", _YEARS)
+    kind, years = _match(page, "type", KIND), _match(page, "iconYear", YEARS)
     studios = page.bar.xpath(".//a[starts-with(@href, '/anime/studios/')]")
     raw = {
-        "title": page.data.get("name").text() or _find_title(page),
-        "synonyms": _find_alternates(page),
+        "title": page.data.get("name").text() or find_title(page),
+        "synonyms": find_alternates(page),
         "synopsis": page.data.get("description").text(),
         "type": translate(TYPES, kind["type"]) if kind else None,
         # "4+ eps" have aired so far; how many there will be is not said.
@@ -98,7 +98,7 @@ def build_relations(page: Page) -> dict[str, Any]:
     """Fields of the stage `relations`: anime only."""
     related = []
     for entry in page.tree.xpath("//*[@id='tabs--relations--anime']//a[@href]"):
-        route = _ANIME.fullmatch(entry.get("href"))
+        route = ANIME.fullmatch(entry.get("href"))
         if route is None:
             continue
         name = next(iter(find_class(entry, "RelatedEntry__name")), None)
@@ -140,7 +140,7 @@ def build_staff(page: Page) -> dict[str, Any]:
 def find_route(tree: html.HtmlElement) -> str | None:
     """The last part of the address that the page calls its own."""
     for address in tree.xpath("//link[@rel='canonical']/@href"):
-        if found := _ANIME.search(str(address)):
+        if found := ANIME.search(str(address)):
             return found["route"]
     return None
 
@@ -156,14 +156,14 @@ def _match(page: Page, name: str, pattern: re.Pattern[str]) -> re.Match[str] | N
     return found
 
 
-def _find_title(page: Page) -> str | None:
+def find_title(page: Page) -> str | None:
     """Where there is no JSON-LD: as the page shows itself to others, else its heading."""
     for title in page.tree.xpath("//meta[@property='og:title']/@content"):
         return str(title)
     return _read_name(next(iter(page.tree.xpath("//h1")), None))
 
 
-def _find_alternates(page: Page) -> list[str]:
+def find_alternates(page: Page) -> list[str]:
     """The page joins them by commas; a name that is hidden is known only where the JSON-LD has it, too."""
     names = [name for reader in page.data.get("alternateName").items() if (name := reader.text())]
     for heading in find_class(page.tree, "aka"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import Final
 from urllib.parse import quote, urlencode
 
@@ -58,7 +57,7 @@ class KitsuProvider:
     def parse(self, stage: EnrichStage, external_id: str, answers: Mapping[str, Answer]) -> Parsed:
         """Facts of one stage. Raises ShapeChangedError where an answer is no JSON:API document."""
         if stage in _OF_TITLE:
-            return self._parse_title(stage, answers[_build_title_request(external_id).key], today=get_today(answers))
+            return self._parse_title(stage, external_id, answers)
         return self._parse_pages(stage, external_id, answers)
 
     def plan_search(self, title: str) -> Request | None:
@@ -74,13 +73,16 @@ class KitsuProvider:
         found = (build_candidate(resource, resources) for resource in resources.primary)
         return [candidate for candidate in found if candidate is not None]
 
-    def _parse_title(self, stage: EnrichStage, answer: Answer, *, today: date) -> Parsed:
+    def _parse_title(self, stage: EnrichStage, external_id: str, answers: Mapping[str, Answer]) -> Parsed:
+        answer = answers[_build_title_request(external_id).key]
         if answer.is_absent:
             return Parsed({})
         resources = load_resources(_NAME, answer)
         if not resources.primary:
             return Parsed({})
-        title = resources.primary[0]
+        title = next((one for one in resources.primary if one.get("id").text() == external_id), None)
+        if title is None:
+            raise ShapeChangedError(_NAME, "$.data.id", f"is not {external_id!r}")
         if title.get("attributes").value is None:
             raise ShapeChangedError(_NAME, f"{title.path}.attributes", "is not there")
         build = {
@@ -88,7 +90,7 @@ class KitsuProvider:
             EnrichStage.RELATIONS: build_relations,
             EnrichStage.STATISTICS: build_statistics,
         }[stage]
-        facts, faults = build_facts(stage, build(title, resources), today=today)
+        facts, faults = build_facts(stage, build(title, resources), today=get_today(answers))
         return Parsed(facts, (*resources.faults, *faults))
 
     def _parse_pages(self, stage: EnrichStage, external_id: str, answers: Mapping[str, Answer]) -> Parsed:
@@ -96,6 +98,8 @@ class KitsuProvider:
         while (request := _build_page(stage, external_id, len(pages))).key in answers:
             answer = answers[request.key]
             if answer.is_absent:
+                if pages:
+                    pages[-1].root.note(f"{stage.value}[{len(pages) * _PAGE_SIZE}]", "is not there, though announced")
                 break
             pages.append(load_resources(_NAME, answer))
             if not pages[-1].has_more:

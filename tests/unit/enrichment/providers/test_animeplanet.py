@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from html import escape
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ import pytest
 
 from core.enrichment import EnrichStage
 from enrichment.providers.animeplanet import AnimePlanetProvider
-from enrichment.providers.base import Answer, BlockedError, Fault, Parsed, ShapeChangedError
+from enrichment.providers.base import Answer, BlockedError, Candidate, Fault, Parsed, ShapeChangedError
 
 _PLANET = AnimePlanetProvider()
 _DATA: dict[str, Any] = {
@@ -278,8 +279,56 @@ def test_what_is_no_title_is_refused(body: bytes) -> None:
 
 
 def test_pages_are_asked_for_politely() -> None:
-    """robots.txt is obeyed, there is no search, and one page serves all stages."""
+    """robots.txt is obeyed, and one page serves all stages."""
     assert _PLANET.info.obeys_robots
-    assert not _PLANET.info.can_search
-    assert _PLANET.plan_search("x") is None
     assert len({request.key for stage in EnrichStage for request in _PLANET.plan(stage, "a")}) == 1
+
+
+_CARD = """<li data-type="anime" class="card"><a class="tooltip" href="{href}" title="{hint}">
+<h3 class="cardName">{name}</h3></a></li>"""
+_HINT = escape("<ul class='entryBar'><li class='type'>TV (12 eps)</li><li class='iconYear'>2014 - 2015</li></ul>")
+
+
+def _search(body: str | bytes, status: int = 200) -> list[Candidate]:
+    request = _PLANET.plan_search("Hoshi & Machi")
+    assert request is not None
+    assert request.path == "/anime/all?name=Hoshi+%26+Machi"
+    raw = body.encode() if isinstance(body, str) else body
+    now = datetime(2020, 6, 1, tzinfo=UTC)
+    return list(_PLANET.parse_search(Answer(key=request.key, status=status, body=raw, media_type=None, fetched_at=now)))
+
+
+def test_search_shows_cards() -> None:
+    """Each card names a title; the hint beside it tells type, year and episodes, where it is as we know it."""
+    cards = (
+        _CARD.format(href="/anime/town", hint=_HINT, name="Town of Stars"),
+        _CARD.format(href="/anime/moon", hint="", name="Town of Moons"),
+        _CARD.format(href="/manga/town", hint=_HINT, name="Town"),
+    )
+    assert _search(f"<html><body><ul class='cardDeck'>{''.join(cards)}</ul></body></html>") == [
+        Candidate(external_id="town", titles=("Town of Stars",), type="TV", year=2014, episodes=12),
+        Candidate(external_id="moon", titles=("Town of Moons",)),
+    ]
+
+
+def test_search_with_one_result_leads_to_the_title() -> None:
+    """The title's own page is a result like any other, with its other names."""
+    assert _search(_build()) == [
+        Candidate(
+            external_id="town-of-stars", titles=("Town of Stars", "Hoshi, no Machi"), type="TV", year=2014, episodes=12
+        )
+    ]
+
+
+def test_search_that_finds_nothing_shows_popular_titles() -> None:
+    """They are not what was searched for."""
+    card = _CARD.format(href="/anime/popular", hint=_HINT, name="Popular")
+    page = f"<html><body><h3>...but we couldn't find anything.</h3><ul class='cardDeck'>{card}</ul></body></html>"
+    assert _search(page) == []
+    assert _search("", 404) == []
+
+
+def test_search_respects_protection() -> None:
+    """A challenge in the place of results is no empty result."""
+    with pytest.raises(BlockedError):
+        _search("<html><head><title>Just a moment...</title></head><body>x</body></html>")

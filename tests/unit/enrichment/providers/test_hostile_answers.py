@@ -157,6 +157,12 @@ def _check(name: str, body: bytes, week: bytes = b"[]") -> None:
             continue
         AnimeDocument.model_validate({"title": "x", **parsed.facts})
         orjson.dumps([parsed.facts, [(fault.field, fault.problem) for fault in parsed.faults]])
+    found = Answer(key="search", status=200, body=body, media_type=None, fetched_at=datetime(2026, 1, 8, tzinfo=UTC))
+    try:
+        candidates = provider.parse_search(found)
+    except ServiceError:
+        return
+    assert all(candidate.external_id and candidate.titles for candidate in candidates)
 
 
 @pytest.mark.parametrize("name", sorted(_PROVIDERS))

@@ -225,6 +225,7 @@ def test_list_with_one_title_is_read_like_the_title() -> None:
         (b'{"data": 3}', "\\$.data: is neither"),
         (b'{"data": {"type": "anime", "id": "50"}}', "\\$.data.attributes: is not there"),
         (b'{"errors": [{"title": "Oops", "detail": "It broke"}]}', "\\$.data: .*It broke"),
+        (b'{"data": {"type": "anime", "id": "51", "attributes": {}}}', "\\$.data.id: is not '50'"),
         (b"<html>", "is no JSON"),
     ],
 )
@@ -255,6 +256,16 @@ def test_list_without_an_end_is_cut() -> None:
     parsed = _parse(EnrichStage.EPISODES, *[page] * 100)
     assert parsed.more == ()
     assert any("goes on" in fault.problem for fault in parsed.faults)
+
+
+def test_announced_page_that_is_not_there_is_told() -> None:
+    """A list that breaks off is a fault of the shape: half of it is not all that Kitsu has."""
+    page = _document(data=[_resource("episodes", "1", {"number": 1})], next_link="https://kitsu.app/next")
+    (first,) = _KITSU.plan(EnrichStage.EPISODES, "50")
+    answers = {first.key: _answer(first.key, page)}
+    (second,) = _KITSU.parse(EnrichStage.EPISODES, "50", answers).more
+    parsed = _KITSU.parse(EnrichStage.EPISODES, "50", {**answers, second.key: _answer(second.key, b"", 404)})
+    assert [(fault.field, fault.kind) for fault in parsed.faults] == [("episodes[20]", "shape")]
 
 
 def test_characters_with_their_voices() -> None:
