@@ -199,9 +199,11 @@ def _compare(
         said = [values for values in said if values]
         if not said:
             report.problems.append(f"{fact.title}: {fact.provider} says nothing about {fact.path}")
-        for values in said:
-            if fact.value not in values:
-                report.problems.append(f"{fact.title}: {fact.provider} {fact.path} is {values}, not {fact.value!r}")
+        wrong = [values for values in said if fact.value not in values]
+        shown = dict.fromkeys(
+            f"{fact.title}: {fact.provider} {fact.path} is {values}, not {fact.value!r}" for values in wrong
+        )
+        report.problems.extend(shown)
     report.checked_titles = len({fact.title for fact in known})
 
 
