@@ -97,17 +97,6 @@ class ProviderClient:
         """These answers were of no use (their shape has changed): ask again, whatever their age, the next time."""
         self._answers.distrust(self.info.name, keys)
 
-    def check_leave(self) -> None:
-        """Raise ProviderUnavailableError if a request would have to wait longer than `most_wait_s` now."""
-        try:
-            state = self._gate.get_state(self.info.name, self.info.limits)
-        except DependencyUnavailableError as error:
-            raise self._build_gate_error(error) from error
-        wait_s = max(state.paused_s, state.circuit_s)
-        if wait_s > self._options.most_wait_s:
-            reason = state.pause_reason if state.paused_s >= state.circuit_s else state.circuit_reason
-            raise ProviderUnavailableError(self.info.name, reason or "its circuit is open", retry_after_s=wait_s)
-
     def close(self) -> None:
         """Close idle connections. Clients may share them: another use opens them again."""
         self._fetcher.close()

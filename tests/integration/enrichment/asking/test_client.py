@@ -344,18 +344,6 @@ def test_redis_away(build_client: BuildClient, host: AnsweringHost) -> None:
     assert client.ask(build_request(), most_age_s=DAY_S).status == 200
     error = fail(client)
     assert isinstance(error, ProviderUnavailableError) and "Redis" in str(error) and len(host.asked) == 1
-    with pytest.raises(ProviderUnavailableError):
-        client.check_leave()
-
-
-def test_check_leave(client: ProviderClient, host: AnsweringHost) -> None:
-    """A lane can learn that a provider is paused before it takes work for it."""
-    client.check_leave()
-    host.answer = lambda _: Answers(429, b"{}", headers={"Retry-After": "3600"})
-    fail(client)
-    with pytest.raises(ProviderUnavailableError) as caught:
-        client.check_leave()
-    assert caught.value.retry_after_s > 3_500 and "429" in str(caught.value)
 
 
 def test_limits_hold_over_processes(
