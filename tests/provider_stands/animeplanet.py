@@ -11,7 +11,7 @@ from typing import Any
 from tests.picture_host.replies import Reply
 from tests.provider_stands.records import Asked
 from tests.provider_stands.replying import build_text
-from tests.provider_stands.titles import StandTitle
+from tests.provider_stands.titles import Role, StandTitle
 
 _ROBOTS = "User-agent: *\nCrawl-delay: 2\nDisallow: /api/\nDisallow: /users/\n"
 _SITE = "https://www.anime-planet.com"
@@ -76,8 +76,10 @@ Rank #{title.vary("anime-planet-rank").randrange(1, 9_000)}
 </div></section>
 <div class="pure-1 md-3-5"><div><p>{escape(facts["synopsis"])}</p></div>
 <div class="tags "><h4>Tags</h4><ul>{tags}</ul></div></div>
-{self._build_related(title)}"""
-        return _page(f"{english} | Anime-Planet", body, structured=_build_structured(title, english))
+{self._build_related(title)}
+{_build_people(title)}"""
+        link = f'<link rel="canonical" href="{_SITE}/anime/{title.ids["anime-planet"]}"/>'
+        return _page(f"{english} | Anime-Planet", body, head=link + _build_script(_build_structured(title, english)))
 
     def _build_related(self, title: StandTitle) -> str:
         cards = "".join(
@@ -87,7 +89,27 @@ Rank #{title.vary("anime-planet-rank").randrange(1, 9_000)}
             for kind, mal_id in title.related
             if mal_id in self._by_mal
         )
-        return f'<div id="tabs--relations--anime--same_franchise">{cards}</div>' if cards else ""
+        same = f'<div id="tabs--relations--anime--same_franchise">{cards}</div>'
+        return f'<div id="tabs--relations--anime">{same}</div>' if cards else ""
+
+
+def _build_people(title: StandTitle) -> str:
+    """Cards of characters with their Japanese voices, and of staff with their jobs."""
+    voices = [
+        (role, f'<div class="flag flagJP">{escape(role.voice.name)}</div>' if role.voice else "")
+        for role in title.characters
+    ]
+    cards = [_build_person("characters", role, voice) for role, voice in voices]
+    return "".join([*cards, *(_build_person("people", role, escape(role.role)) for role in title.staff)])
+
+
+def _build_person(kind: str, role: Role, below: str) -> str:
+    person = role.person
+    return (
+        f'<a class="CharacterCard rounded-card" href="/{kind}/{person.number}">'
+        f'<strong class="CharacterCard__title">{escape(person.given)} {escape(person.family.upper())}</strong>'
+        f'<div class="CharacterCard__body">{below}</div></a>'
+    )
 
 
 def _list_labels(facts: Any) -> list[str]:
@@ -139,10 +161,13 @@ def _build_card(title: StandTitle) -> str:
     )
 
 
-def _page(name: str, body: str, *, structured: Any = None) -> str:
-    data = json.dumps(structured, separators=(",", ":")).replace("/", "\\/") if structured else None
-    script = f'<script type="application/ld+json">\n{data}\n</script>' if data else ""
+def _build_script(structured: Any) -> str:
+    data = json.dumps(structured, separators=(",", ":")).replace("/", "\\/")
+    return f'<script type="application/ld+json">\n{data}\n</script>'
+
+
+def _page(name: str, body: str, *, head: str = "") -> str:
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="UTF-8"/><title>{name}</title>{script}</head>'
+        f'<!doctype html>\n<html lang="en"><head><meta charset="UTF-8"/><title>{name}</title>{head}</head>'
         f"<body>{body}</body></html>"
     )
