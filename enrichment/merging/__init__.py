@@ -4,8 +4,19 @@ Pure: claims in, a title out; no clock, no chance, no database. See docs/decisio
 """
 
 from enrichment.merging.claims import MergedField, MergedTitle, SourceClaims, Weighed
-from enrichment.merging.learning import learn
+from enrichment.merging.counting import LabelledField
+from enrichment.merging.learning import learn, learn_labelled
 from enrichment.merging.merging import merge_title
 from enrichment.merging.model import MergeModel
 
-__all__ = ["MergeModel", "MergedField", "MergedTitle", "SourceClaims", "Weighed", "learn", "merge_title"]
+__all__ = [
+    "LabelledField",
+    "MergeModel",
+    "MergedField",
+    "MergedTitle",
+    "SourceClaims",
+    "Weighed",
+    "learn",
+    "learn_labelled",
+    "merge_title",
+]

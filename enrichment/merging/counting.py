@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from core.enrichment import SOURCE_OVERRIDE
 from enrichment.merging.claims import SECONDS_A_YEAR, Said, SourceClaims, collect, is_nothing
@@ -16,9 +16,23 @@ from enrichment.merging.voting import Vote
 
 _FINISHED: Final = "FINISHED"
 _ONE: Final = "one value"
+_IMPLIED: Final = ("season", "year")
 _DAYS: Final = ("start", "end")
 # Ages in patterns are in half years.
 _AGE_STEPS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledField:
+    """One field of one title of which the truth is known. `truth`: the value, or all true elements of a list.
+
+    `doubtful`: elements of a list that nobody knows the truth of.
+    """
+
+    claims: Sequence[SourceClaims]
+    name: str
+    truth: Any
+    doubtful: Sequence[Any] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +41,7 @@ class VotePattern:
 
     votes: tuple[Vote, ...]
     airing: bool
+    truth: Hashable | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +50,7 @@ class ListPattern:
 
     listings: tuple[Listing, ...]
     label: str | None
+    truth: bool | None = None
 
 
 @dataclass
@@ -62,42 +78,56 @@ def count(titles: Iterable[Sequence[SourceClaims]]) -> Counts:
     for claims in titles:
         of_sources = [one for one in claims if one.source != SOURCE_OVERRIDE]
         said = collect(of_sources)
-        airing = any(one.value != _FINISHED for one in said.get("status", ()))
-        for name, words in said.items():
-            _count_field(counts, name, words, said, airing=airing)
+        for name, words in _split_fields(said).items():
+            if len(words) > 1:
+                _count_field(counts, name, words, airing=_is_airing(said))
         _count_changes(counts, of_sources)
         counts.titles += 1
     return counts
 
 
-def split_days(words: Sequence[Said]) -> dict[str, list[Said]]:
-    """First and last days of airing as fields of their own: 'aired.start', 'aired.end'."""
-    return {
-        f"aired.{day}": [replace(one, value=one.value[day]) for one in words if one.value.get(day)] for day in _DAYS
-    }
+def count_labelled(labelled: Iterable[LabelledField]) -> Counts:
+    """Patterns with their truth; here what a single source says teaches, too."""
+    counts = Counts()
+    for one in labelled:
+        said = collect(one.claims)
+        if words := _split_fields(said).get(one.name):
+            _count_field(counts, one.name, words, airing=_is_airing(said), label=one)
+            counts.titles += 1
+    return counts
+
+
+def _is_airing(said: Mapping[str, Sequence[Said]]) -> bool:
+    return any(one.value != _FINISHED for one in said.get("status", ()))
+
+
+def _split_fields(said: Mapping[str, Sequence[Said]]) -> dict[str, list[Said]]:
+    """Words by what is decided apart: first and last days, and with what others' days say of seasons."""
+    fields: dict[str, list[Said]] = {}
+    for name, words in said.items():
+        if get_rule(name).kind is Kind.AIRED:
+            for day in _DAYS:
+                fields[f"{name}.{day}"] = [replace(one, value=one.value[day]) for one in words if one.value.get(day)]
+        else:
+            fields[name] = [*words, *(imply(name, said) if name in _IMPLIED else ())]
+    return {name: words for name, words in fields.items() if words}
 
 
 def _count_field(
-    counts: Counts, name: str, words: Sequence[Said], said: Mapping[str, Sequence[Said]], *, airing: bool
+    counts: Counts, name: str, words: Sequence[Said], *, airing: bool, label: LabelledField | None = None
 ) -> None:
-    match get_rule(name).kind:
-        case Kind.LABEL | Kind.OPEN:
-            implied = imply(name, said) if name in ("season", "year") else []
-            _count_votes(counts, name, [*words, *implied], airing=airing)
-        case Kind.AIRED:
-            for part, found in split_days(words).items():
-                _count_votes(counts, part, found, airing=airing)
-        case Kind.LIST:
-            _count_elements(counts, name, words)
-        case _:
-            pass
+    kind = get_rule(name).kind
+    if kind in (Kind.LABEL, Kind.OPEN):
+        counts.votes[name][_build_vote_pattern(name, words, airing=airing, label=label)] += 1
+    elif kind is Kind.LIST:
+        for pattern in _build_list_patterns(name, words, label):
+            counts.lists[name][pattern] += 1
 
 
-def _count_votes(counts: Counts, name: str, words: Sequence[Said], *, airing: bool) -> None:
-    if len(words) < 2:
-        return
+def _build_vote_pattern(name: str, words: Sequence[Said], *, airing: bool, label: LabelledField | None) -> VotePattern:
     rule = get_rule(name)
-    keys = rule.fold_values([one.value for one in words])
+    known = [] if label is None else [label.truth]
+    keys = rule.fold_values([*(one.value for one in words), *known])
     if rule.kind is not Kind.LABEL:
         distinct = {key: place for place, key in enumerate(dict.fromkeys(keys))}
         if len(distinct) == 1:
@@ -106,23 +136,25 @@ def _count_votes(counts: Counts, name: str, words: Sequence[Said], *, airing: bo
             keys = [f"value {distinct[key]}" for key in keys]
     votes = (
         Vote(one.source, key, round(one.age_years * _AGE_STEPS) / _AGE_STEPS)
-        for one, key in zip(words, keys, strict=True)
+        for one, key in zip(words, keys, strict=False)
     )
-    counts.votes[name][VotePattern(tuple(sorted(votes, key=lambda vote: vote.source)), airing)] += 1
+    truth = None if label is None else keys[-1]
+    return VotePattern(tuple(sorted(votes, key=lambda vote: vote.source)), airing, truth)
 
 
-def _count_elements(counts: Counts, name: str, words: Sequence[Said]) -> None:
-    if len(words) < 2:
-        return
+def _build_list_patterns(name: str, words: Sequence[Said], label: LabelledField | None) -> Iterable[ListPattern]:
     rule = get_rule(name)
     having: dict[Hashable, set[str]] = defaultdict(set)
     for one in words:
         for value in one.value:
             having[rule.fold(value)].add(one.source)
+    true = None if label is None else {rule.fold(value) for value in label.truth}
+    doubtful = set() if label is None else {rule.fold(value) for value in label.doubtful}
     for key, sources in having.items():
-        listings = tuple(Listing(one.source, one.source in sources) for one in words)
-        label = key if rule.labels and isinstance(key, str) else None
-        counts.lists[name][ListPattern(listings, label)] += 1
+        if key not in doubtful:
+            listings = tuple(Listing(one.source, one.source in sources) for one in words)
+            named = key if rule.labels and isinstance(key, str) else None
+            yield ListPattern(listings, named, None if true is None else key in true)
 
 
 def _count_changes(counts: Counts, claims: Sequence[SourceClaims]) -> None:
@@ -131,20 +163,21 @@ def _count_changes(counts: Counts, claims: Sequence[SourceClaims]) -> None:
     for one in sorted(claims, key=lambda claims: claims.fetched_at):
         by_source[one.source].append(one)
     for snapshots in by_source.values():
-        last: dict[str, tuple[SourceClaims, Hashable]] = {}
+        last: dict[str, tuple[SourceClaims, Any]] = {}
         airing = False
         for one in snapshots:
-            for name, key in _fold_facts(one):
+            for name, value in _iterate_values(one):
                 if name in last:
                     years = (one.fetched_at - last[name][0].fetched_at).total_seconds() / SECONDS_A_YEAR
                     seen = counts.changes[(name, airing)]
                     seen.years += years
-                    seen.changed += bool(years) and key != last[name][1]
-                last[name] = (one, key)
+                    keys = get_rule(name).fold_values([value, last[name][1]])
+                    seen.changed += bool(years) and keys[0] != keys[1]
+                last[name] = (one, value)
             airing = one.facts.get("status", _FINISHED) != _FINISHED
 
 
-def _fold_facts(one: SourceClaims) -> Iterable[tuple[str, Hashable]]:
+def _iterate_values(one: SourceClaims) -> Iterable[tuple[str, Any]]:
     for name, value in one.facts.items():
         rule = get_rule(name)
         if is_nothing(value):
@@ -152,4 +185,4 @@ def _fold_facts(one: SourceClaims) -> Iterable[tuple[str, Hashable]]:
         if rule.kind is Kind.AIRED:
             yield from ((f"aired.{day}", value[day]) for day in _DAYS if value.get(day))
         elif rule.kind in (Kind.LABEL, Kind.OPEN):
-            yield name, rule.fold_values([value])[0]
+            yield name, value

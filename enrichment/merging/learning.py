@@ -1,19 +1,21 @@
-"""Learning how reliable sources are, from nothing but what they say: expectation and maximisation.
+"""Learning how reliable sources are: by expectation and maximisation from nothing but what they say, or from truth.
 
-E: how probable each value is under the present model. M: how often each source said the probable ones. No truth is
-given and none is needed; where sources are compared with others on many titles, the ones that stand alone too often
-lose trust. Fields are learned apart. Deterministic: no chance, and sums go in the order of names.
+E: how probable each value is under the present model. M: how often each source said the probable ones. Where three
+sources and more meet, those that stand alone too often lose trust. Two that contradict each other do not tell which of
+them errs, so such titles are judged by what was believed before, in all rounds: else the one that happened to be ahead
+would win them all. Where the truth is known, `learn_labelled` counts: a belief for `learn` to start from.
+Fields are learned apart. Deterministic: no chance, and sums go in the order of names.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Final
 
 from enrichment.merging.claims import SourceClaims
-from enrichment.merging.counting import Changes, Counts, ListPattern, VotePattern, count
+from enrichment.merging.counting import Changes, Counts, LabelledField, ListPattern, VotePattern, count, count_labelled
 from enrichment.merging.elements import judge_element
 from enrichment.merging.model import FieldModel, MergeModel, SourceQuality, believe_copied, pair_name
 from enrichment.merging.rules import Kind, get_rule
@@ -23,7 +25,8 @@ _ROUNDS: Final = 40
 _SETTLED: Final = 1e-4
 # So many titles are worth what was believed before, and what was learned before.
 _BELIEF: Final = 20.0
-_LEARNED: Final = 100.0
+_LEARNED: Final = 1_000.0
+_LABELS_LEARNED: Final = 100.0
 _COPY_BELIEF: Final = 20.0
 _LABEL_BELIEF: Final = 10.0
 _CHANGE_BELIEF_YEARS: Final = 100.0
@@ -34,12 +37,19 @@ _LEAST_TITLES: Final = 5
 
 
 def learn(titles: Iterable[Sequence[SourceClaims]], prior: MergeModel | None = None) -> MergeModel:
-    """A model of the sources of these titles. `prior`: what was learned before, worth a hundred titles of each source.
+    """A model of the sources of these titles. `prior`: what was learned before, worth up to a thousand titles of each.
 
     Fields and sources that the titles say nothing of stay as they are there.
     """
-    before = prior or MergeModel()
-    counts = count(titles)
+    return _learn(count(titles), prior or MergeModel())
+
+
+def learn_labelled(labelled: Iterable[LabelledField], prior: MergeModel | None = None) -> MergeModel:
+    """A model of the sources of fields of which the truth is known, to start `learn` from."""
+    return _learn(count_labelled(labelled), prior or MergeModel())
+
+
+def _learn(counts: Counts, before: MergeModel) -> MergeModel:
     fields = dict(before.fields)
     for name in sorted(counts.votes):
         fields[name] = _learn_votes(name, counts.votes[name], _start(name, before, counts))
@@ -62,7 +72,7 @@ def _start(name: str, before: MergeModel, counts: Counts) -> FieldModel:
 
 
 def _learn_change(believed: float, seen: Changes | None) -> float:
-    if seen is None:
+    if seen is None or not believed:
         return believed
     return (seen.changed + believed * _CHANGE_BELIEF_YEARS) / (seen.years + _CHANGE_BELIEF_YEARS)
 
@@ -97,16 +107,16 @@ class _VoteSums:
 
     def add(self, name: str, pattern: VotePattern, titles: int, model: MergeModel) -> None:
         voting = Voting(name, model, airing=pattern.airing)
-        chances = voting.decide(pattern.votes)
+        chances = _judge(voting, pattern)
         for key, chance in chances.items():
             self.labels[str(key)] += titles * chance
         for vote in pattern.votes:
-            # An old word that may have been overtaken says less of its source.
-            weight = titles * (1 - voting.get_staleness(vote.age_years))
-            self.seen[vote.source] += weight
-            self.right[vote.source] += weight * chances[vote.key]
             for key, chance in chances.items():
-                self.confusion[vote.source][str(key)][str(vote.key)] += weight * chance
+                # A word that was right once and was overtaken by a change says nothing of its source.
+                weight = titles * chance * voting.get_freshness(vote, key)
+                self.seen[vote.source] += weight
+                self.right[vote.source] += weight * (key == vote.key)
+                self.confusion[vote.source][str(key)][str(vote.key)] += weight
         # Who errs together is only seen where somebody else contradicts them.
         if len(pattern.votes) > 2 and len(chances) > 1:
             for first, second in combinations(pattern.votes, 2):
@@ -117,12 +127,19 @@ class _VoteSums:
                     self.shared[pair] += titles * (1 - chances[first.key])
 
 
+def _judge(voting: Voting, pattern: VotePattern) -> dict[Hashable, float]:
+    """{value: probability that it is true}: of those that are said, and of the truth where it is known."""
+    if pattern.truth is None:
+        return voting.decide(pattern.votes)
+    return {pattern.truth: 1.0} | {vote.key: float(vote.key == pattern.truth) for vote in pattern.votes}
+
+
 def _improve_votes(
     name: str, patterns: Sequence[tuple[VotePattern, int]], model: MergeModel, prior: MergeModel
 ) -> FieldModel:
     sums = _VoteSums()
     for pattern, titles in patterns:
-        sums.add(name, pattern, titles, model)
+        sums.add(name, pattern, titles, model if len(pattern.votes) > 2 else prior)
     believed = prior.get_field(name)
     labels = _learn_labels(sums.labels, believed.labels) if get_rule(name).kind is Kind.LABEL else {}
     sources = dict(believed.sources)
@@ -141,7 +158,7 @@ def _improve_votes(
 def _learn_labels(counted: Mapping[str, float], believed: Mapping[str, float]) -> dict[str, float]:
     """How frequent each label is among the true ones."""
     names = sorted({*counted, *believed})
-    smoothed = {label: counted.get(label, 0.0) + _LEARNED * believed.get(label, 0.0) + 1 for label in names}
+    smoothed = {label: counted.get(label, 0.0) + _LABELS_LEARNED * believed.get(label, 0.0) + 1 for label in names}
     total = sum(smoothed.values())
     return {label: value / total for label, value in smoothed.items()}
 
@@ -154,7 +171,8 @@ def _learn_confusion(
     rows: dict[str, dict[str, float]] = {}
     for truth in labels:
         known = before.confusion.get(truth, {})
-        worth = _LEARNED if known else _LABEL_BELIEF
+        # What was learned of a source was learned of each label as often as there are such titles.
+        worth = min(before.seen * labels[truth], _LEARNED) + _LABEL_BELIEF if known else _LABEL_BELIEF
         row = {
             said: counted.get(truth, {}).get(said, 0.0)
             + worth * known.get(said, accuracy if said == truth else (1 - accuracy) / others)
@@ -202,6 +220,7 @@ class _ListSums:
         self.true: dict[str, float] = defaultdict(float)
         self.left_out: dict[str, float] = defaultdict(float)
         self.false: dict[str, float] = defaultdict(float)
+        self.known_false: dict[str, float] = defaultdict(float)
         self.added: dict[str, float] = defaultdict(float)
         self.label_true: dict[tuple[str, str], float] = defaultdict(float)
         self.label_left_out: dict[tuple[str, str], float] = defaultdict(float)
@@ -211,12 +230,16 @@ class _ListSums:
         self.all_true = 0.0
 
     def add(self, name: str, pattern: ListPattern, titles: int, model: MergeModel) -> None:
-        chance = judge_element(name, model, pattern.listings, label=pattern.label)
+        if pattern.truth is None:
+            chance = judge_element(name, model, pattern.listings, label=pattern.label)
+        else:
+            chance = float(pattern.truth)
         self.elements += titles
         self.all_true += titles * chance
         for one in pattern.listings:
             self.true[one.source] += titles * chance
             self.false[one.source] += titles * (1 - chance)
+            self.known_false[one.source] += titles * (pattern.truth is False)
             if one.has:
                 self.added[one.source] += titles * (1 - chance)
             else:
@@ -238,7 +261,7 @@ def _improve_lists(
 ) -> FieldModel:
     sums = _ListSums()
     for pattern, titles in patterns:
-        sums.add(name, pattern, titles, model)
+        sums.add(name, pattern, titles, model if len(pattern.listings) > 2 else prior)
     believed = prior.get_field(name)
     sources = dict(believed.sources)
     for source in sorted(sums.true):
@@ -247,7 +270,7 @@ def _improve_lists(
         left_out = (sums.left_out[source] + worth * before.left_out) / (sums.true[source] + worth)
         # That somebody adds what is not true is rare, and believed so with more weight: else two sources that agree on
         # little would each be taken for a liar.
-        firm = worth + 0.5 * sums.false[source]
+        firm = worth + 0.5 * (sums.false[source] - sums.known_false[source])
         added = (sums.added[source] + firm * before.added) / (sums.false[source] + firm)
         sources[source] = SourceQuality(
             accuracy=1 - added,
@@ -256,7 +279,8 @@ def _improve_lists(
             seen=before.seen + sums.true[source],
             label_left_out=_learn_label_gaps(source, left_out, sums, before),
         )
-    truth = (sums.all_true + _LEARNED * believed.truth) / (sums.elements + _LEARNED)
+    worth = _LEARNED if believed.sources else _BELIEF
+    truth = (sums.all_true + worth * believed.truth) / (sums.elements + worth)
     return FieldModel(
         change=believed.change,
         change_airing=believed.change_airing,
@@ -277,7 +301,7 @@ def _learn_label_gaps(source: str, left_out: float, sums: _ListSums, before: Sou
 
 
 def _get_worth(before: SourceQuality) -> float:
-    return _LEARNED if before.seen else _BELIEF
+    return min(before.seen, _LEARNED) + _BELIEF if before.seen else _BELIEF
 
 
 def _get_step(before: FieldModel, after: FieldModel) -> float:

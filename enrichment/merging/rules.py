@@ -38,7 +38,8 @@ class Rule:
     near       a wrong value that comes easily in place of a true one: near(claimed, true)
     wrongs     so many wrong values are about as likely as each other
     accuracy   of a source that is not known, 0 to 1
-    change     how often a value of a finished title changes, times a year
+    change     how often a value of a finished title changes, times a year; 0 for facts that are only ever corrected,
+               which is no change but an error before
     change_airing  the same while a title is airing or announced
     labels     the elements are of a small vocabulary, of which some sites have a part
     absence    of a list: how often a source that lists something leaves out a true element, and adds a false one
@@ -50,7 +51,7 @@ class Rule:
     near: Callable[[Hashable, Hashable], bool] | None = None
     wrongs: float = 10.0
     accuracy: float = 0.85
-    change: float = 0.01
+    change: float = 0.0
     change_airing: float = 0.1
     labels: bool = False
     absence: tuple[float, float] = (0.4, 0.1)
@@ -66,7 +67,7 @@ def _list(fold: Fold, *, left_out: float, added: float, labels: bool = False) ->
 
 _NAME = Rule(kind=Kind.OPEN, fold=folding.fold_name, wrongs=20.0)
 _DAY = Rule(
-    kind=Kind.OPEN, fold=folding.fold_exact, near=folding.is_near_date, wrongs=100.0, change=0.02, change_airing=0.3
+    kind=Kind.OPEN, fold=folding.fold_exact, near=folding.is_near_date, wrongs=100.0, change_airing=0.3
 )
 _STATISTIC = Rule(kind=Kind.STATISTIC, change=0.5, change_airing=6.0)
 _TEXT = Rule(kind=Kind.TEXT, change=0.05)

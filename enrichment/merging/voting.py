@@ -70,6 +70,15 @@ class Voting:
                     weights[place] *= 1 - copied
         return weights
 
+    def get_freshness(self, vote: Vote, truth: Hashable) -> float:
+        """The probability that the word was not overtaken by a change, seeing what it says and what is true."""
+        stale = self.get_staleness(vote.age_years)
+        if not stale:
+            return 1.0
+        quality = self._model.get_quality(self._name, vote.source)
+        fresh = (1 - stale) * self._get_fresh_likelihood(vote.key, truth, quality)
+        return fresh / (fresh + stale * self._get_prior(vote.key))
+
     def get_staleness(self, age_years: float) -> float:
         """The probability that a word of this age was overtaken."""
         return 1 - exp(-self._change * max(age_years, 0.0))

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ConfigurationError
-from enrichment.merging import MergeModel, SourceClaims, learn
-from evaluation.enrichment.held_out import FIELDS, Case, Evidence, build_cases, is_for_learning
+from enrichment.merging import LabelledField, MergeModel, learn, learn_labelled
+from evaluation.enrichment.held_out import FIELDS, Case, Evidence, TrueList, build_cases, is_for_learning
 from evaluation.enrichment.merge_methods import (
     BEST_SINGLE,
     MAJORITY,
@@ -123,18 +123,21 @@ class MergeReport:
         }
 
 
-def learn_model(observations: Mapping[int, Sequence[Observation]], *, halves: bool) -> MergeModel:
-    """From all titles, or (`halves`) from those for learning only. No truth goes in: only what sources say."""
-    return learn(_iterate_claims(observations, halves=halves))
+def learn_model(observations: Mapping[int, Sequence[Observation]], cases: Iterable[Case]) -> MergeModel:
+    """First from the cases, whose truth is known, then from all that is said of the titles."""
+    labelled = learn_labelled(_to_labelled(case) for case in cases)
+    learned = learn(([one.claims for one in seen] for _, seen in sorted(observations.items())), prior=labelled)
+    return MergeModel(learned.fields, titles=len(observations))
 
 
 def evaluate_merging(
     observations: Mapping[int, Sequence[Observation]], *, seed: int, tell: Callable[[int], None] | None = None
 ) -> MergeReport:
     """Learns from one half of the titles, decides the cases of the other. `tell` hears of decided cases."""
-    model = learn_model(observations, halves=True)
     cases = list(build_cases(observations))
-    order = learn_source_order(case for case in cases if is_for_learning(case.mal_id))
+    taught = [case for case in cases if is_for_learning(case.mal_id)]
+    model = learn_model({key: seen for key, seen in observations.items() if is_for_learning(key)}, taught)
+    order = learn_source_order(taught)
     tested = [case for case in cases if not is_for_learning(case.mal_id)]
     outcomes = _decide_all(tested, model, order, tell)
     return MergeReport(
@@ -148,10 +151,11 @@ def evaluate_merging(
     )
 
 
-def _iterate_claims(observations: Mapping[int, Sequence[Observation]], *, halves: bool) -> Iterable[list[SourceClaims]]:
-    for mal_id, seen in sorted(observations.items()):
-        if not halves or is_for_learning(mal_id):
-            yield [one.claims for one in seen]
+def _to_labelled(case: Case) -> LabelledField:
+    if isinstance(case.truth, TrueList):
+        doubtful = tuple(sorted(case.truth.doubtful, key=repr))
+        return LabelledField(case.inputs, case.field, tuple(sorted(case.truth.true, key=repr)), doubtful)
+    return LabelledField(case.inputs, case.field, case.truth)
 
 
 def _decide_all(

@@ -70,14 +70,14 @@ class Observation:
 def load_observations(data: Path) -> dict[int, list[Observation]]:
     """{MyAnimeList's id: what each snapshot says}. Raises InvalidInputError for files that are not as expected."""
     found: dict[int, list[Observation]] = defaultdict(list)
-    documents = dict(_read_file(data, _CATALOGUE, _read_catalogue))
+    documents = dict(_read_file(data, _CATALOGUE, _read_catalogue, {}))
     ids = _build_ids(documents)
     taken = datetime(2026, 5, 15, tzinfo=UTC)
     for mal_id, facts in sorted(documents.items()):
         own = {name: value for name, value in facts.items() if name not in _FROM_MAL}
         found[mal_id].append(Observation("catalogue", SourceClaims("catalogue", taken, own)))
     for snapshot in SNAPSHOTS:
-        for mal_id, facts in _read_file(data, snapshot.path, lambda path, read=snapshot.read: read(path, ids)):
+        for mal_id, facts in _read_file(data, snapshot.path, snapshot.read, ids):
             said = {name: value for name, value in facts.items() if value not in (None, "", [], {})}
             claims = SourceClaims(snapshot.source, snapshot.taken, said)
             if mal_id in documents and said:
@@ -87,19 +87,17 @@ def load_observations(data: Path) -> dict[int, list[Observation]]:
     return dict(found)
 
 
-def _read_file(
-    data: Path, name: str, read: Callable[[Path], Iterator[tuple[int, Facts]]]
-) -> Iterator[tuple[int, Facts]]:
+def _read_file(data: Path, name: str, read: Read, ids: Ids) -> Iterator[tuple[int, Facts]]:
     path = data / name
     if not path.is_file():
         raise InvalidInputError("--data", f"{path} is not there")
     try:
-        yield from read(path)
+        yield from read(path, ids)
     except (KeyError, TypeError, ValueError, OSError, etree.XMLSyntaxError) as error:
         raise InvalidInputError("--data", f"{path} cannot be read: {type(error).__name__}: {error}") from error
 
 
-def _read_catalogue(path: Path) -> Iterator[tuple[int, Facts]]:
+def _read_catalogue(path: Path, _ids: Ids) -> Iterator[tuple[int, Facts]]:
     for record in _read_lines(path):
         facts = translate_offline_database(record)
         mal_id = facts["external_ids"].get("mal")
@@ -117,7 +115,7 @@ def _build_ids(documents: Mapping[int, Facts]) -> Ids:
 
 def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
     with path.open("rb") as raw, zstandard.ZstdDecompressor().stream_reader(raw) as stream:
-        for line in io.BufferedReader(stream):  # type: ignore[type-var]
+        for line in io.BufferedReader(stream):
             yield orjson.loads(line)
 
 
