@@ -123,18 +123,20 @@ def _check_numbers(value: Any, place: Place, *, depth: int) -> Any:
         label = line(64)(name, place)
         below = place.at(show(name) if label is None else label)
         nested = isinstance(given, Mapping)
-        kept = _check_numbers(given, below, depth=depth - 1) if nested else _check_statistic(label, given, below)
+        if nested:
+            kept = _check_numbers(given, below, depth=depth - 1)
+        else:
+            kept = _check_statistic(label, given, below, is_votes=place.path.endswith(".scores"))
         if label is not None and kept is not None:
             found[label] = kept
     return found or None
 
 
-def _check_statistic(label: str | None, value: Any, place: Place) -> Any:
-    """A score, or a number of people by its name; how many gave a score stands under the score itself."""
-    if place.path.rpartition(".")[0].endswith(".scores") and label is not None:
-        if _VOTED(label, place) is None:
-            return None
-    elif label is not None and label.endswith("score"):
+def _check_statistic(label: str | None, value: Any, place: Place, *, is_votes: bool) -> Any:
+    """A score, or a number of people by its name; how many gave a score (`is_votes`) stands under the score itself."""
+    if is_votes and _VOTED(label, place) is None:
+        return None
+    if label is not None and label.endswith("score"):
         return _VOTED(value, place)
     return number(0, _MAX_PEOPLE)(value, place)
 

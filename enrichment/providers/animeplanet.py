@@ -108,6 +108,8 @@ def _build_key(external_id: str) -> str:
 
 
 def _load_tree(body: bytes) -> html.HtmlElement:
+    if b"</html" not in body[-_END_BYTES:].lower():
+        raise ShapeChangedError(_NAME, "html", "does not end: a part of the page is missing")
     tree = load_page(_NAME, body)
     heading = _read_heading(tree)
     if heading.startswith(_BLOCK_TITLES):
