@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
@@ -92,8 +93,13 @@ class Mood:
         return self.name
 
 
+def _drop(headers: Mapping[str, str], *names: str) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name not in names}
+
+
 def _with_body(scene: Scene, body: bytes, **changed: Any) -> Reply:
-    kept = {name: value for name, value in scene.good.headers.items() if name not in ("ETag", "Last-Modified")}
+    # With the validators of the good answer it would be one that is still right.
+    kept = _drop(scene.good.headers, "ETag", "Last-Modified")
     packed = kept.get("Content-Encoding") == "gzip"
     return Reply(body=gzip.compress(body, 1) if packed else body, headers=kept, **changed)
 
@@ -123,7 +129,8 @@ def _break(scene: Scene) -> Reply:
 
 def _cut(scene: Scene) -> Reply:
     body = scene.good.body
-    return replace(scene.good, body=body[: len(body) // 2], announced=len(body), then_close=True)
+    headers = _drop(scene.good.headers, "ETag", "Last-Modified")
+    return Reply(body=body[: len(body) // 2], headers=headers, announced=len(body), then_close=True)
 
 
 def _mangle(scene: Scene) -> Reply:
@@ -171,8 +178,8 @@ def _replace_fields(wanted: Mapping[str, Any]) -> Callable[[Any], Any]:
             return [walk(inner) for inner in value]
         if not isinstance(value, dict):
             return value
-        # JSON:API's own `type` says what a resource is; that is no value of the title.
-        kept = {"type"} if "attributes" in value or set(value) == {"id", "type"} else set()
+        # JSON:API's `type`, and AniList's beside `format`, say what a thing is; that is no value of the title.
+        kept = {"type"} if {"attributes", "format"} & value.keys() or set(value) == {"id", "type"} else set()
         return {
             name: wanted[name] if name in wanted and name not in kept and _is_leaf(inner) else walk(inner)
             for name, inner in value.items()
@@ -212,8 +219,10 @@ def _mark_up(scene: Scene) -> Reply:
         wanted = dict.fromkeys(TEXTS, MARKUP)
         return _with_body(scene, json.dumps(_replace_fields(wanted)(json.loads(scene.good.body))).encode())
     body = _unpack(scene).decode()
+    # A slash is written so that no script of a page ends there.
+    said = json.dumps(MARKUP).replace("/", "\\/")
     body = re.sub(r"(?<=<description>)[^<]*(?=</description>)", lambda _: escape(MARKUP), body)
-    body = re.sub(r'("description"):"(?:[^"\\]|\\.)*"', lambda found: f"{found[1]}:{json.dumps(MARKUP)}", body)
+    body = re.sub(r'("description"):"(?:[^"\\]|\\.)*"', lambda found: f"{found[1]}:{said}", body)
     return _with_body(scene, body.encode())
 
 
@@ -230,18 +239,18 @@ def _reach_out(scene: Scene) -> Reply:
 
 
 def _grow(scene: Scene) -> Reply:
-    return _with_body(replace_encoding(scene), b" " * HUGE_BYTES + _unpack(scene))
-
-
-def replace_encoding(scene: Scene) -> Scene:
-    """The same, sent as it is."""
-    headers = {name: value for name, value in scene.good.headers.items() if name != "Content-Encoding"}
-    return replace(scene, good=replace(scene.good, body=_unpack(scene), headers=headers))
+    headers = _drop(scene.good.headers, "ETag", "Last-Modified", "Content-Encoding")
+    return Reply(body=b" " * HUGE_BYTES + _unpack(scene), headers=headers)
 
 
 def _inflate(scene: Scene) -> Reply:
-    headers = {**scene.good.headers, "Content-Encoding": "gzip"}
-    return Reply(body=gzip.compress(bytes(2 * HUGE_BYTES), 1), headers=headers)
+    headers = {**_drop(scene.good.headers, "ETag", "Last-Modified"), "Content-Encoding": "gzip"}
+    return Reply(body=_pack_zeros(), headers=headers)
+
+
+@cache
+def _pack_zeros() -> bytes:
+    return gzip.compress(bytes(2 * HUGE_BYTES), 1)
 
 
 def _redirect(location: str) -> Callable[[Scene], Reply]:

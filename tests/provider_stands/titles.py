@@ -89,9 +89,10 @@ class StandTitle:
 
     @property
     def last_day(self) -> date | None:
-        """Last day of airing, None if it goes on."""
-        end = self.facts["aired"].get("end")
-        return date.fromisoformat(end) if end else None
+        """Last day of airing, None if it goes on. A film's is its first."""
+        if end := self.facts["aired"].get("end"):
+            return date.fromisoformat(end)
+        return self.episodes[-1].aired if self.facts["status"] == "FINISHED" else None
 
     def vary(self, provider: str) -> random.Random:
         """Numbers of this title at one provider: where sources differ, they always differ in the same way."""
@@ -108,11 +109,17 @@ def load_titles(count: int = 300) -> tuple[StandTitle, ...]:
     return tuple(_relate(titles))
 
 
-def build_catalogue(titles: Sequence[StandTitle], *, keep: frozenset[str] = frozenset()) -> str:
-    """JSONL to import: name, ids, type and year of each, and the fields in `keep`; the rest is left to enrichment."""
+def build_catalogue(titles: Sequence[StandTitle], *, keep: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
+    """Documents to import: name, ids, type and year of each, and the fields in `keep`; the rest is for enrichment.
+
+    No id of AnimeSchedule's is among them, unless `keep` has 'animeschedule': it is found by its search.
+    """
     fields = {"title", "type", "year", "external_ids"} | keep
     lines = [{name: value for name, value in title.facts.items() if name in fields} for title in titles]
-    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    if "animeschedule" in keep:
+        for line, title in zip(lines, titles, strict=True):
+            line["external_ids"] = {**line["external_ids"], "animeschedule": title.ids["animeschedule"]}
+    return lines
 
 
 def _make_up(sample: Sequence[Mapping[str, Any]], number: int) -> dict[str, Any]:
