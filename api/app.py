@@ -21,6 +21,7 @@ from api.routes import (
     generations,
     indexing,
     jobs,
+    linking,
     media,
     pages,
     picture_searching,
@@ -63,6 +64,7 @@ def create_app(services: ApiServices) -> OpenAPI:
     app.register_api(providers.build_blueprint(services))
     for blueprint in explaining.build_blueprints(services):
         app.register_api(blueprint)
+    app.register_api(linking.build_blueprint(services))
     app.register_api(media.build_blueprint(services.pictures.shelf))
     app.register_api(suggesting.build_blueprint(services.names))
     app.register_api(status.build_blueprint(services))

@@ -42,6 +42,7 @@ from storage.cache_writer import CacheWriter
 from storage.database.generations import GenerationRepository
 from storage.database.jobs import JobRepository
 from storage.database.keys import KeyRepository
+from storage.database.links import LinkRepository
 from storage.database.names import NameRepository
 from storage.database.query_log import QueryLogRepository
 from storage.database.relatives import RelativesRepository
@@ -76,6 +77,7 @@ class ApiServices:
     live_pictures: LivePicturesReader
     pictures: PictureServices
     explaining: TitleReasons
+    links: LinkRepository
     jobs: JobRepository
     titles: TitleRepository
     store: VectorStore
@@ -175,6 +177,7 @@ def build_services(
         live_pictures=parts.live,
         pictures=build_picture_services(settings, lookups, jobs, hints=hints, admin=admin),
         explaining=build_title_reasons(finder, lookups),
+        links=LinkRepository(jobs),
         jobs=JobRepository(jobs),
         titles=titles,
         store=store,

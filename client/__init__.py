@@ -49,6 +49,7 @@ from client.values.admin import (
 )
 from client.values.faceting import Facets, FacetValue, Suggestion
 from client.values.jobs import DeadLetter, Job, JobProgress
+from client.values.linking import Link, LinkCandidate, LinkDecision, LinkList, LinkWithdrawn, ListedLink
 from client.values.pictures import Indexed, RemovedPicture
 from client.values.provenance import FieldReasons, Override, OverrideChange, Provenance, Weighed
 from client.values.providers import ProviderHealth, ProviderHealthList, ProviderLimit, ProviderRequests
@@ -78,6 +79,12 @@ __all__ = [
     "InvalidRequestError",
     "Job",
     "JobProgress",
+    "Link",
+    "LinkCandidate",
+    "LinkDecision",
+    "LinkList",
+    "LinkWithdrawn",
+    "ListedLink",
     "MultimodalOptions",
     "NotFoundError",
     "Override",

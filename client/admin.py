@@ -21,6 +21,7 @@ from client.values.admin import (
     Swap,
 )
 from client.values.jobs import Job
+from client.values.linking import LinkDecision, LinkList, LinkWithdrawn
 from client.values.provenance import Override, OverrideChange, OverrideList
 from client.values.providers import ProviderHealthList
 
@@ -99,6 +100,25 @@ class AdminClient:
     def remove_override(self, title_id: str, field: str) -> OverrideChange:
         """Let the sources decide again."""
         return self._ask(routes.REMOVE_OVERRIDE, OverrideChange, id=title_id, field=field)
+
+    def list_links(
+        self, *, state: str = "doubtful", provider: str | None = None, limit: int = 50, offset: int = 0
+    ) -> LinkList:
+        """Where titles are at providers; by default those that wait for a person, the most probable first."""
+        params = {"state": state, "provider": provider, "limit": limit, "offset": offset}
+        return self._transport.get(Call(route=routes.LIST_LINKS, path=routes.LIST_LINKS.path, params=params), LinkList)
+
+    def decide_link(self, title_id: str, provider: str, external_id: str | None) -> LinkDecision:
+        """Say where a title is at a provider; None: it is none of the provider's.
+
+        Raises ConflictError if another title has the id by its catalogue or by a person.
+        """
+        body: dict[str, Any] = {"refuse": True} if external_id is None else {"external_id": external_id}
+        return self._ask(routes.DECIDE_LINK, LinkDecision, body=body, id=title_id, provider=provider)
+
+    def withdraw_link(self, title_id: str, provider: str) -> LinkWithdrawn:
+        """Take a decision back: the title is looked for again when it is next enriched."""
+        return self._ask(routes.WITHDRAW_LINK, LinkWithdrawn, id=title_id, provider=provider)
 
     def reindex(self, *, reason: str | None = None, wait_for_gate: bool = True, swap: bool = True) -> Job:
         """Make the index anew beside the live one, and move the alias when it is as good; searches go on.

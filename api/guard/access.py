@@ -45,6 +45,7 @@ ACCESS: Mapping[tuple[str, str], Role | None] = {
     ("GET", "/api/v1/admin/stats"): Role.EDITOR,
     ("GET", "/api/v1/admin/health"): Role.EDITOR,
     ("GET", "/api/v1/admin/providers"): Role.EDITOR,
+    ("GET", "/api/v1/admin/links"): Role.EDITOR,
     ("GET", "/api/v1/admin/collection"): Role.EDITOR,
     # Everything else that an operator does: generations, aliases, snapshots
     (ANY, "/api/v1/admin"): Role.ADMIN,

@@ -65,6 +65,7 @@ class ListedLink:
     type: str | None
     year: int | None
     episodes: int | None
+    adult: bool
 
 
 class LinkRepository:
@@ -140,20 +141,25 @@ class LinkRepository:
                 _forget(connection, former)
             connection.execute(delete(provider_links).where(_is(slug, provider)))
 
-    def decide(self, slug: str, provider: str, *, external_id: str | None, by: str) -> tuple[StoredLink, uuid.UUID]:
+    def decide(
+        self, slug: str, provider: str, *, external_id: str | None, by: str, then_ask: bool
+    ) -> tuple[StoredLink, uuid.UUID | None]:
         """A person links a title, or refuses every id at this provider (None); returns the link and the job to follow.
 
-        Raises NotFoundError for a slug that is none, and ConflictError if another title has the id by its catalogue
-        or by a person. An id that another title has by guess is taken from it: that one becomes doubtful.
+        then_ask  the job asks the provider, which is configured; else it only merges
+        The same once more changes nothing and has no job. An id that another title has by guess is taken from it: that
+        one becomes doubtful. Raises NotFoundError for a slug that is none, and ConflictError if another title has the
+        id by its catalogue or by a person.
         """
         with self._database.begin() as connection:
             _lock(connection, slug, provider)
             former = _get(connection, slug, provider)
-            state = LinkState.REFUSED if external_id is None else LinkState.LINKED
+            if former is not None and former.method == METHOD_PERSON and former.external_id == external_id:
+                return former, None
             decided = StoredLink(
                 slug=slug,
                 provider=provider,
-                state=state,
+                state=LinkState.REFUSED if external_id is None else LinkState.LINKED,
                 external_id=external_id,
                 method=METHOD_PERSON,
                 probability=0.0 if external_id is None else 1.0,
@@ -163,16 +169,31 @@ class LinkRepository:
             if external_id is not None:
                 self._take(connection, decided)
             self._replace(connection, former, decided)
-            # A refusal needs no asking, only merging without what had come by it.
-            job_id = self._jobs.create_in(connection, _KIND, _build_params(slug, decided))
+            job_id = self._add_job(connection, slug, provider, asks=then_ask and external_id is not None)
             stored = _get(connection, slug, provider)
         assert stored is not None
         return stored, job_id
 
+    def withdraw(self, slug: str, provider: str) -> uuid.UUID | None:
+        """Take a person's decision back: the title is looked for again when it is next enriched.
+
+        Returns the job that merges it without what had come by the link; None if nobody had decided. Raises
+        NotFoundError for a slug that is none.
+        """
+        with self._database.begin() as connection:
+            _lock(connection, slug, provider)
+            former = _get(connection, slug, provider)
+            if former is None or former.method != METHOD_PERSON:
+                return None
+            if former.external_id != _load_catalogue_ids(connection, slug).get(ID_SPACES[provider]):
+                _forget(connection, former)
+            connection.execute(delete(provider_links).where(_is(slug, provider)))
+            return self._add_job(connection, slug, provider, asks=False)
+
     def list_by_state(
-        self, state: LinkState, *, provider: str | None = None, after: tuple[str, str] | None = None, limit: int = 50
+        self, state: LinkState, *, provider: str | None = None, limit: int = 50, offset: int = 0
     ) -> list[ListedLink]:
-        """Links of one state, ordered by slug and provider, the page behind `after`."""
+        """Links of one state, the most probable first: what is decided most easily comes first."""
         document = titles.c.document
         query = (
             select(
@@ -181,17 +202,16 @@ class LinkRepository:
                 document["type"].astext.label("type"),
                 document["year"].as_integer().label("year"),
                 document["episodes"].as_integer().label("episodes"),
+                titles.c.adult,
             )
             .join(titles, titles.c.slug == provider_links.c.slug)
             .where(provider_links.c.state == state.value)
-            .order_by(provider_links.c.slug, provider_links.c.provider)
+            .order_by(provider_links.c.probability.desc(), provider_links.c.slug, provider_links.c.provider)
             .limit(limit)
+            .offset(offset)
         )
         if provider is not None:
             query = query.where(provider_links.c.provider == provider)
-        if after is not None:
-            place = func.row(provider_links.c.slug, provider_links.c.provider)
-            query = query.where(place > func.row(*after))
         with self._database.begin() as connection:
             return [_read_listed(row._mapping) for row in connection.execute(query)]
 
@@ -229,7 +249,13 @@ class LinkRepository:
     def _make_doubtful(self, connection: Connection, link: StoredLink, *, rival: str) -> None:
         doubtful = _doubt(link, rival=rival)
         self._replace(connection, link, doubtful)
-        self._jobs.create_in(connection, _KIND, _build_params(link.slug, doubtful))
+        self._add_job(connection, link.slug, link.provider, asks=False)
+
+    def _add_job(self, connection: Connection, slug: str, provider: str, *, asks: bool) -> uuid.UUID:
+        params = {"ids": [slug], "reason": f"link to {provider}"}
+        return self._jobs.create_in(
+            connection, _KIND, {**params, **({"providers": [provider]} if asks else {"merge_only": True})}
+        )
 
     def _replace(self, connection: Connection, former: StoredLink | None, link: StoredLink) -> None:
         catalogue = _load_catalogue_ids(connection, link.slug).get(ID_SPACES[link.provider])
@@ -253,11 +279,6 @@ class LinkRepository:
         if (external_id := _get_linked_id(link)) is not None:
             row = {"provider": ID_SPACES[link.provider], "external_id": external_id, "slug": link.slug}
             connection.execute(insert(title_ids).values(row).on_conflict_do_nothing())
-
-
-def _build_params(slug: str, link: StoredLink) -> dict[str, Any]:
-    params: dict[str, Any] = {"ids": [slug], "reason": f"link to {link.provider}"}
-    return params if link.state is LinkState.LINKED else {**params, "merge_only": True}
 
 
 def _is(slug: str, provider: str) -> ColumnElement[bool]:
@@ -284,7 +305,8 @@ def _read(row: Mapping[Any, Any]) -> StoredLink:
 
 
 def _read_listed(row: Mapping[Any, Any]) -> ListedLink:
-    return ListedLink(link=_read(row), title=row["title"], type=row["type"], year=row["year"], episodes=row["episodes"])
+    facts = {name: row[name] for name in ("title", "type", "year", "episodes", "adult")}
+    return ListedLink(link=_read(row), **facts)
 
 
 def _get_linked_id(link: StoredLink) -> str | None:

@@ -89,6 +89,8 @@ def test_nobody_changes_anything_as_a_reader(app: Flask) -> None:
         ("GET", "/api/v1/admin/providers", Role.EDITOR),
         ("POST", "/api/v1/admin/providers", Role.ADMIN),
         ("PUT", "/api/v1/admin/titles/<id>/overrides/<field>", Role.EDITOR),
+        ("GET", "/api/v1/admin/links", Role.EDITOR),
+        ("PUT", "/api/v1/admin/titles/<id>/links/<provider>", Role.EDITOR),
         ("POST", "/api/v1/admin/stats", Role.ADMIN),
         ("GET", "/api/v1/admin/snapshots", Role.ADMIN),
         ("POST", "/api/v1/admin/reindex", Role.ADMIN),
