@@ -26,9 +26,10 @@ from enrichment.providers.vocabulary import (
 _ID_SPACE: Final = "anilist"
 # Scores are out of a hundred there.
 _SCALE: Final = 10
-# How many in a hundred of its users hold a tag for right: below the first it is noise, from the second on a theme.
+# How many in a hundred of its users hold a tag for right: below the first it is noise; from the second on about every
+# other one is a theme at MyAnimeList, too (0.3 at 40, 0.55 at 80 of the recorded titles).
 _TAG_RANK: Final = 20
-_THEME_RANK: Final = 70
+_THEME_RANK: Final = 80
 _JAPAN: Final = timezone(timedelta(hours=9))
 _EPISODE: Final = re.compile(r"episode\s+(\d{1,5})(?:\s*[-–—:]\s*(.+))?", re.IGNORECASE | re.DOTALL)
 _COUNTS: Final = {

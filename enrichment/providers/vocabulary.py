@@ -114,7 +114,7 @@ _LABEL_WORDS: Final = MappingProxyType(
         "magical girl": "mahou shoujo", "superpower": "super power", "superpowers": "super power",
         "super powers": "super power", "vampires": "vampire", "cute girls doing cute things": "cgdct",
         "anthropomorphism": "anthropomorphic", "anthropomorphization": "anthropomorphic", "school life": "school",
-        "female harem": "harem", "male harem": "reverse harem", "love triangle": "love polygon",
+        "female harem": "harem", "male harem": "reverse harem",
         "video games": "video game", "medicine": "medical", "primarily adult cast": "adult cast",
         "workplace life": "workplace", "working life": "workplace", "history": "historical", "otaku": "otaku culture",
     }
