@@ -50,7 +50,7 @@ READ_ANYWAY = {("mangled", "anime-planet")}
 # What a mood changes truly: other texts, roles of other names, and numbers that nobody has any more.
 CHANGING: Mapping[str, frozenset[str]] = {
     "markup": frozenset({"synopsis", "characters", "episode_list"}),
-    "unknown": frozenset({"staff", "synonyms"}),
+    "unknown": frozenset({"staff", "synonyms", "characters", "statistics"}),
     "nulls": frozenset({"statistics", "related_anime"}),
 }
 _MARKUP = re.compile(r"<[a-z/!]|javascript:|onerror|alert\(", re.IGNORECASE)
