@@ -5,6 +5,7 @@ One answer serves all six stages. There is no search: titles are found in the da
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -40,6 +41,7 @@ _PROTOCOL: Final = "1"
 # What pages say that stand in the place of an answer where AniDB takes us for a robot.
 _BLOCK_MARKS: Final = (b"anti-leech", b"antileech", b"403 forbidden", b"banned", b"captcha", b"just a moment")
 _PAGE_STARTS: Final = (b"<!doctype html", b"<html")
+_PAGE_TITLE: Final = re.compile(rb"<title>([^<]{1,100})</title>")
 # What every answer has had so far: if it is gone, AniDB has changed, and nobody has deleted a title's name.
 _NEEDED: Final[Mapping[EnrichStage, tuple[str, ...]]] = {
     EnrichStage.METADATA: ("titles/title[@type='main']", "type", "episodecount"),
@@ -128,7 +130,9 @@ def _load_anime(body: bytes) -> etree._Element | None:
         mark = next((mark for mark in _BLOCK_MARKS if mark in start), None)
         if mark is not None:
             raise BlockedError(f"{_NAME}: a page with {mark.decode()!r} in the place of an answer")
-        raise ShapeChangedError(_NAME, "/", "is a page, not XML")
+        title = _PAGE_TITLE.search(start)
+        called = f" ({title[1].decode('utf-8', 'replace').strip()})" if title else ""
+        raise ShapeChangedError(_NAME, "/", f"is a page{called}, not XML")
     root = load_xml(_NAME, body)
     if root.tag == "error":
         _check_error("".join(map(str, root.itertext())).strip())

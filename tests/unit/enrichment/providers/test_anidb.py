@@ -296,7 +296,10 @@ def test_client_that_is_not_known_is_a_setting() -> None:
         ("<error>Something else</error>", "/error: Something else"),
         ("<hotanime/>", "/hotanime: is not <anime>"),
         ('<anime id="78"/>', "/anime/@id: is '78', not '77'"),
-        ("<!DOCTYPE html><html><head><title>ERROR - AniDB</title></head></html>", "/: is a page, not XML"),
+        (
+            "<!DOCTYPE html><html><head><title>ERROR - AniDB</title></head></html>",
+            "/: is a page (error - anidb), not XML",
+        ),
         ("<anime id='77'>", "/: is no XML"),
         ('<!DOCTYPE anime [<!ENTITY x "y">]><anime id="77"><type>&x;</type></anime>', "/: has a DOCTYPE"),
     ],
