@@ -83,7 +83,7 @@ class AnimePlanetProvider:
         if answer.is_absent or (page := _load_title(answer.body)) is None:
             return Parsed({})
         if (route := find_route(page.tree)) != external_id:
-            return Parsed({}, (Fault("link[canonical]", f"is the page of {route!r}, not of {external_id!r}"),))
+            raise ShapeChangedError(_NAME, "link[canonical]", f"is the page of {route!r}, not of {external_id!r}")
         today = get_today(answers)
         if stage in _NEEDS_DATA and not page.data.value:
             page.note("script[ld+json]", "is not there")
