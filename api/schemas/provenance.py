@@ -31,7 +31,7 @@ class FieldReasons(BaseModel):
     method: str = Field(description="How it was chosen.")
     conflict: bool = Field(description="Sources say things that cannot both be right.")
     others: list[WeighedShown] = Field(description="Values that were not taken; long ones are cut.")
-    elements: list[WeighedShown] = Field(description="Of lists: the elements, the first fifty.")
+    elements: list[WeighedShown] = Field(description="Of lists: the elements, the first thirty.")
     note: str | None = Field(description="What was left out, and why.")
 
 

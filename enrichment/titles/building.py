@@ -20,7 +20,7 @@ from storage.database.titles import StoredTitle
 
 # Provenance is for reading: what is longer is cut.
 _SHOWN_CHARS: Final = 300
-_SHOWN_ITEMS: Final = 50
+_SHOWN_ITEMS: Final = 30
 _IDS: Final = "external_ids"
 
 
@@ -138,7 +138,8 @@ def _compute(draft: _Draft, inputs: MergeInputs, *, today: date) -> dict[str, Co
         Given(
             document=draft.document,
             facts=join_facts(inputs),
-            names=inputs.related_names,
+            slug=inputs.slug,
+            relatives=inputs.relatives,
             overridden=frozenset(inputs.overrides),
             today=today,
         )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Final
 
 from core.document import AnimeDocument, is_adult
 from core.enrichment import SOURCE_CATALOGUE, STAGE_FIELDS, EnrichStage
+from storage.database.merge_inputs import Relative
 
 _SEASONS: Final = ("WINTER", "SPRING", "SUMMER", "FALL")
 _MONTHS_PER_SEASON: Final = 3
@@ -24,7 +25,7 @@ _NO_FAMILY: Final = frozenset({"character", "music", "adaptation", "other", "cro
 _FRANCHISE_MIN_CHARS: Final = 4
 _WORD: Final = re.compile(r"\w[\w'’.!?-]*")
 _FILLERS: Final = frozenset(
-    {"the", "a", "an", "no", "of", "and", "to", "wa", "ga", "ni", "wo", "de", "season", "movie"}
+    "a an and cour de ga movie ni no of ona ova part season special specials the to tv wa wo".split()
 )
 
 
@@ -43,13 +44,14 @@ class Given:
 
     document    as merged so far
     facts       {source: facts} of all sources, the catalogue among them
-    names       {'mal:1': name} of titles that relations name by id
+    relatives   {'mal:1': title} of titles of ours that relations name by id
     overridden  fields that a person decided
     """
 
     document: Mapping[str, Any]
     facts: Mapping[str, Mapping[str, Any]]
-    names: Mapping[str, str]
+    slug: str
+    relatives: Mapping[str, Relative]
     overridden: frozenset[str]
     today: date
 
@@ -57,24 +59,12 @@ class Given:
 def compute_fields(given: Given) -> dict[str, Computed]:
     """{field: value} of what follows; a rule sees what those before it gave."""
     found: dict[str, Computed] = {}
-    document = dict(given.document)
     for field, rule in _RULES:
-        if field in given.overridden:
-            continue
-        computed = rule(Given(**{**_as_dict(given), "document": document}))
-        if computed is not None and computed.value != document.get(field):
+        computed = None if field in given.overridden else rule(given)
+        if computed is not None and computed.value != given.document.get(field):
             found[field] = computed
-            document[field] = computed.value
+            given = replace(given, document={**given.document, field: computed.value})
     return found
-
-
-def _as_dict(given: Given) -> dict[str, Any]:
-    return {
-        "facts": given.facts,
-        "names": given.names,
-        "overridden": given.overridden,
-        "today": given.today,
-    }
 
 
 def _status(given: Given) -> Computed | None:
@@ -149,19 +139,57 @@ def _statistics(given: Given) -> Computed | None:
     return Computed(joined, "joined by source", sources) if sources else None
 
 
+def _related(given: Given) -> Computed | None:
+    """One entry a title: sources name it by ids of their own, and our ids say which of them are the same.
+
+    The name of an adult title is left out, unless this one is adult, too: its document is shown to everybody.
+    """
+    if not given.relatives:
+        return None
+    joined: list[dict[str, Any]] = []
+    places: dict[str, dict[str, Any]] = {}
+    shows_adult = is_adult(given.document) or any(is_adult(facts) for facts in given.facts.values())
+    for related in given.document.get("related_anime", ()):
+        relative = _find_relative(given, related)
+        if relative is not None and relative.slug == given.slug:
+            continue
+        is_hidden = relative is not None and relative.adult and not shows_adult
+        entry = {name: value for name, value in related.items() if not (is_hidden and name == "title")}
+        known = None if relative is None else places.get(relative.slug)
+        if known is None or not _join_ids(known, entry):
+            joined.append(entry)
+            if relative is not None:
+                places.setdefault(relative.slug, entry)
+    return Computed(joined, "joined by title")
+
+
+def _join_ids(known: dict[str, Any], entry: Mapping[str, Any]) -> bool:
+    """Add an entry of the same title; False if a provider has another id there, which must not be lost."""
+    ids, more = known.get("external_ids", {}), entry.get("external_ids", {})
+    if any(ids.get(provider, value) != value for provider, value in more.items()):
+        return False
+    known["external_ids"] = {**ids, **more}
+    for name in ("title", "relation"):
+        if name not in known and name in entry:
+            known[name] = entry[name]
+    return True
+
+
 def _franchise(given: Given) -> Computed | None:
     """The words that its name and those of its relatives begin with."""
     if given.document.get("franchise"):
         return None
-    own = _split(given.document["title"])
-    beginnings = Counter(
-        shared for name in sorted(set(_iterate_relatives(given))) if (shared := _get_shared(own, _split(name)))
-    )
+    title, relatives = given.document["title"], sorted(set(_iterate_relatives(given)))
+    own = _split(title)
+    beginnings = Counter(shared for name in relatives if (shared := _get_shared(own, _split(name))))
     if not beginnings:
         return None
     # What most of them share; of two that are as frequent the shorter, which the longer one begins with.
     words = max(beginnings, key=lambda shared: (beginnings[shared], -len(shared), shared))
-    return Computed(_cut(given.document["title"], len(words)), "what its relatives' names begin with")
+    # As most of them write it: seasons differ in a mark at the end, and the family shall have one name.
+    spellings = Counter(_cut(name, len(words)) for name in (title, *relatives) if _split(name)[: len(words)] == words)
+    name = min(spellings, key=lambda spelling: (-spellings[spelling], len(spelling), spelling))
+    return Computed(name, "what its relatives' names begin with")
 
 
 def _tags(given: Given) -> Computed | None:
@@ -175,16 +203,22 @@ def _tags(given: Given) -> Computed | None:
 
 
 def _iterate_relatives(given: Given) -> Iterator[str]:
+    """Names of its family: ours where we have the title, for other sources write it in another language."""
     for related in given.document.get("related_anime", ()):
         if (related.get("relation") or "").casefold() in _NO_FAMILY:
             continue
-        keys = (f"{provider}:{value}" for provider, value in related.get("external_ids", {}).items())
-        if name := related.get("title") or next((given.names[key] for key in keys if key in given.names), None):
+        known = _find_relative(given, related)
+        if name := related.get("title") if known is None else known.name:
             yield name
 
 
+def _find_relative(given: Given, related: Mapping[str, Any]) -> Relative | None:
+    keys = (f"{provider}:{value}" for provider, value in related.get("external_ids", {}).items())
+    return next((given.relatives[key] for key in keys if key in given.relatives), None)
+
+
 def _split(name: str) -> tuple[str, ...]:
-    return tuple(match.group().casefold().rstrip(".!?") for match in _WORD.finditer(name))
+    return tuple(match.group().casefold().rstrip(".!?'’") for match in _WORD.finditer(name))
 
 
 def _get_shared(first: Sequence[str], second: Sequence[str]) -> tuple[str, ...]:
@@ -201,7 +235,7 @@ def _get_shared(first: Sequence[str], second: Sequence[str]) -> tuple[str, ...]:
 
 
 def _cut(title: str, words: int) -> str:
-    """The title up to the end of so many words, as it is written there."""
+    """A name up to the end of so many words, as it is written there."""
     ends = [match.end() for match in _WORD.finditer(title)]
     return title[: ends[words - 1]].rstrip(" .,:;-")
 
@@ -221,6 +255,7 @@ _RULES: Final[Iterable[tuple[str, Callable[[Given], Computed | None]]]] = (
     ("episodes", _episodes),
     ("synonyms", _synonyms),
     ("statistics", _statistics),
+    ("related_anime", _related),
     ("franchise", _franchise),
     ("tags", _tags),
 )

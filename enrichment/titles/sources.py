@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -85,7 +85,7 @@ def hash_inputs(inputs: MergeInputs, *, model_version: int, synthesis: Synthesis
         "overrides": {field: override.to_json() for field, override in inputs.overrides.items()},
         "claims": [[one.provider, one.stage, one.facts, one.fetched_at] for one in inputs.claims],
         "links": inputs.links,
-        "names": inputs.related_names,
+        "relatives": {key: asdict(relative) for key, relative in inputs.relatives.items()},
         "foreign": sorted(inputs.foreign_ids),
         "synthesis": None if synthesis is None else synthesis.synopsis,
     }

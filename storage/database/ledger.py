@@ -54,7 +54,8 @@ class LedgerRepository:
         if not entries:
             return []
         query = select(titles.c.slug, titles.c.content_hash).where(titles.c.slug.in_([e.slug for e in entries]))
-        query = query.where(titles.c.excluded.is_(False))
+        # By name, as merging and imports take them: two that lock in different orders would stop each other.
+        query = query.where(titles.c.excluded.is_(False)).order_by(titles.c.slug)
         current = {row.slug: row.content_hash for row in connection.execute(query.with_for_update(read=True))}
         fresh = [entry for entry in entries if current.get(entry.slug) == entry.document_hash]
         outdated = [entry.slug for entry in entries if current.get(entry.slug) != entry.document_hash]

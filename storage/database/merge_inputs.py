@@ -1,4 +1,4 @@
-"""All that goes into the merging of titles, read in one go: base, overrides, claims, links, names of relatives."""
+"""All that goes into the merging of titles, read in one go: base, overrides, claims, links, relatives."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 
 from core.enrichment import ID_SPACES
 from storage.database.bases import Override, read_overrides
@@ -28,13 +28,22 @@ class ClaimRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Relative:
+    """A title of ours that another one is related to."""
+
+    slug: str
+    name: str
+    adult: bool
+
+
+@dataclass(frozen=True, slots=True)
 class MergeInputs:
     """One title before merging.
 
     base           the document as imports gave it, also where no other was written yet
     base_at        when they did
     links          {provider: external id}: where it was found by linking
-    related_names  {'mal:1': 'Cowboy Bebop'}: names of the titles that its base or a claim links to
+    relatives      {'mal:1': title}: of the titles that its base or a claim is related to, those that we have
     foreign_ids    'mal:1': of the ids that a claim or a link names, those by which another title is known
     """
 
@@ -45,7 +54,7 @@ class MergeInputs:
     overrides: Mapping[str, Override]
     claims: tuple[ClaimRow, ...]
     links: Mapping[str, str]
-    related_names: Mapping[str, str] = field(default_factory=dict)
+    relatives: Mapping[str, Relative] = field(default_factory=dict)
     foreign_ids: frozenset[str] = frozenset()
 
     def list_named_ids(self) -> set[tuple[str, str]]:
@@ -96,7 +105,7 @@ class MergeInputRepository:
             )
             for row in rows
         }
-        return self._add_ids(connection, self._add_names(connection, found))
+        return self._add_ids(connection, _add_relatives(connection, found))
 
     def iterate_claimed(self, *, chunk: int = 500) -> Iterator[MergeInputs]:
         """The titles of which at least one provider says something, by slug, a chunk in memory at a time."""
@@ -136,11 +145,6 @@ class MergeInputRepository:
             found.setdefault(row.slug, {})[row.provider] = row.external_id
         return found
 
-    def _add_names(self, connection: Connection, found: dict[str, MergeInputs]) -> dict[str, MergeInputs]:
-        keys = {slug: set(_iterate_related(inputs)) for slug, inputs in found.items()}
-        names = self._titles.find_names_by_ids(connection, sorted(set().union(*keys.values())))
-        return {slug: _with_names(inputs, keys[slug], names) for slug, inputs in found.items()}
-
     def _add_ids(self, connection: Connection, found: dict[str, MergeInputs]) -> dict[str, MergeInputs]:
         named = {slug: inputs.list_named_ids() for slug, inputs in found.items()}
         owners = self._titles.find_by_ids(connection, sorted(set().union(*named.values())))
@@ -158,6 +162,20 @@ def _iterate_related(inputs: MergeInputs) -> Iterator[tuple[str, str]]:
         yield from ((provider, str(value)) for provider, value in related.get("external_ids", {}).items())
 
 
-def _with_names(inputs: MergeInputs, keys: set[tuple[str, str]], names: Mapping[str, str]) -> MergeInputs:
-    labels = sorted(f"{provider}:{value}" for provider, value in keys)
-    return replace(inputs, related_names={label: names[label] for label in labels if label in names})
+def _add_relatives(connection: Connection, found: dict[str, MergeInputs]) -> dict[str, MergeInputs]:
+    keys = {slug: set(_iterate_related(inputs)) for slug, inputs in found.items()}
+    wanted = sorted(set().union(*keys.values()))
+    parameters = {"providers": [key[0] for key in wanted], "ids": [key[1] for key in wanted]}
+    rows = connection.execute(_FIND_RELATIVES, parameters) if wanted else ()
+    known = {(row.provider, row.external_id): Relative(row.slug, row.name, row.adult) for row in rows}
+    return {
+        slug: replace(inputs, relatives={":".join(key): known[key] for key in sorted(keys[slug]) if key in known})
+        for slug, inputs in found.items()
+    }
+
+
+_FIND_RELATIVES = text("""
+    SELECT i.provider, i.external_id, t.slug, t.document ->> 'title' AS name, t.adult
+    FROM unnest(CAST(:providers AS text[]), CAST(:ids AS text[])) AS k(provider, external_id)
+    JOIN title_ids i USING (provider, external_id) JOIN titles t ON t.slug = i.slug
+""")

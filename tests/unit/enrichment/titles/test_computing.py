@@ -9,13 +9,21 @@ from typing import Any
 import pytest
 
 from enrichment.titles.computing import Computed, Given, compute_fields
+from storage.database.merge_inputs import Relative
 
 TODAY = date(2026, 11, 20)
 
 
 def compute(document: dict[str, Any], **given: Any) -> dict[str, Computed]:
     """The rules over a document of this title."""
-    values: dict[str, Any] = {"facts": {}, "names": {}, "overridden": frozenset(), "today": TODAY, **given}
+    values: dict[str, Any] = {
+        "facts": {},
+        "slug": "some-title",
+        "relatives": {},
+        "overridden": frozenset(),
+        "today": TODAY,
+        **given,
+    }
     return compute_fields(Given(document={"title": "Some Title", **document}, **values))
 
 
@@ -109,6 +117,12 @@ def test_statistics_stand_side_by_side() -> None:
         ("The End", ["The Beginning"], None),
         ("K-On!", ["K-On!!"], "K-On!"),
         ("One Piece", ["One Punch Man"], None),
+        (
+            "Full Metal Panic? Fumoffu",
+            ["Full Metal Panic!", "Full Metal Panic! Invisible Victory"],
+            "Full Metal Panic!",
+        ),
+        ("Gintama'", ["Gintama", "Gintama°", "Gintama' Enchousen"], "Gintama"),
         ("進撃の巨人 第二期", ["進撃の巨人"], "進撃の巨人"),
         ("Alone", [], None),
     ],
@@ -123,10 +137,45 @@ def test_franchise_is_what_relatives_begin_with(title: str, relatives: list[str]
 def test_relatives_are_named_by_their_ids_too() -> None:
     """A relation without a name is looked up; one to another work, such as a character's, says nothing."""
     document = {"title": "Gundam Wing", "related_anime": [{"external_ids": {"mal": 80}}]}
-    assert values(compute(document, names={"mal:80": "Gundam"})) == {"franchise": "Gundam"}
+    assert values(compute(document, relatives={"mal:80": Relative("gundam", "Gundam", adult=False)})) == {
+        "franchise": "Gundam"
+    }
     other = {"title": "Gundam Wing", "related_anime": [{"title": "Gundam", "relation": "Character"}]}
     assert values(compute(other)) == {}
-    assert values(compute({**document, "franchise": "G"}, names={"mal:80": "Gundam"})) == {}
+    named = {"title": "Gundam Wing", "related_anime": [{"title": "Kidou Senshi", "external_ids": {"mal": 80}}]}
+    known = {"mal:80": Relative("gundam", "Gundam", adult=False)}
+    assert values(compute(named, relatives=known)) == {"franchise": "Gundam"}
+    assert values(compute({**document, "franchise": "G"}, relatives=known)) == {}
+
+
+def test_entries_of_one_related_title_are_joined() -> None:
+    """By our ids; an id that contradicts stays in an entry of its own, unknown titles stay, the title itself goes."""
+    bebop = Relative("cowboy-bebop", "Cowboy Bebop", adult=False)
+    relatives = dict.fromkeys(("mal:1", "anilist:1", "anidb:23", "anidb:24"), bebop)
+    relatives["mal:5"] = Relative("some-title", "Some Title", adult=False)
+    related = [
+        {"external_ids": {"mal": 1}},
+        {"title": "Kauboi Bibappu", "relation": "sequel", "external_ids": {"anilist": 1}},
+        {"relation": "prequel", "external_ids": {"anidb": 23}},
+        {"external_ids": {"anidb": 24}},
+        {"external_ids": {"mal": 5}},
+        {"title": "Unknown", "external_ids": {"kitsu": 7}},
+    ]
+    assert values(compute({"related_anime": related}, relatives=relatives))["related_anime"] == [
+        {"title": "Kauboi Bibappu", "relation": "sequel", "external_ids": {"mal": 1, "anilist": 1, "anidb": 23}},
+        {"external_ids": {"anidb": 24}},
+        {"title": "Unknown", "external_ids": {"kitsu": 7}},
+    ]
+    assert related[0] == {"external_ids": {"mal": 1}}
+
+
+def test_the_name_of_an_adult_relative_is_not_shown() -> None:
+    """Only its ids and the relation, unless the title is adult itself."""
+    related = [{"title": "Secret", "relation": "side story", "external_ids": {"mal": 9}}]
+    relatives = {"mal:9": Relative("secret", "Secret", adult=True)}
+    shown = values(compute({"related_anime": related}, relatives=relatives))
+    assert shown["related_anime"] == [{"relation": "side story", "external_ids": {"mal": 9}}]
+    assert compute({"related_anime": related, "rating": "Rx"}, relatives=relatives) == {}
 
 
 def test_one_source_makes_a_title_adult() -> None:
