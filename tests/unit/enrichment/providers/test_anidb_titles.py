@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
+from pathlib import Path
 
 import pytest
 
 from enrichment.providers.anidb_titles import DumpTitle, read_titles
 from enrichment.providers.base import ShapeChangedError
 
+_DEFAULT_DATA = Path(__file__).parents[5] / "shared" / "data"
 _DUMP = """<?xml version="1.0" encoding="UTF-8"?>
 <!-- Created: today -->
 <animetitles>
@@ -74,3 +77,15 @@ def test_titles_come_before_the_dump_is_read_to_its_end() -> None:
     assert stream.tell() < len(stream.getvalue()) / 2
     with pytest.raises(ShapeChangedError):
         list(titles)
+
+
+def test_a_real_dump_is_read_whole() -> None:
+    """86,798 titles of 15,323 anime, each with a main title."""
+    data = Path(os.environ.get("AVS_SHARED_DATA", _DEFAULT_DATA))
+    if not data.is_dir():
+        pytest.skip(f"no shared data at {data}; AVS_SHARED_DATA names it")
+    with (data / "id-mapping/anidb-titles/anime-titles.xml.gz").open("rb") as dump:
+        titles = list(read_titles(dump))
+    assert len(titles) == 86_798
+    assert len({title.external_id for title in titles}) == 15_323
+    assert len({title.external_id for title in titles if title.kind == "main"}) == 15_323
