@@ -24,9 +24,10 @@ _ONE_DAY_TYPES: Final = frozenset({"MOVIE", "MUSIC"})
 _NO_FAMILY: Final = frozenset({"character", "music", "adaptation", "other", "crossover", "source"})
 _FRANCHISE_MIN_CHARS: Final = 4
 _WORD: Final = re.compile(r"\w[\w'’.!?-]*")
-_FILLERS: Final = frozenset(
-    "a an and cour de ga movie ni no of ona ova part season special specials the to tv wa wo".split()
-)
+_FILLERS: Final = frozenset({
+    "a", "an", "and", "cour", "de", "ga", "movie", "ni", "no", "of", "ona", "ova", "part", "season", "special",
+    "specials", "the", "to", "tv", "wa", "wo",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
