@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import orjson
 
+_QUARTERS: Final = ("WINTER", "SPRING", "SUMMER", "FALL")
 _NOT_WORD = re.compile(r"[\W_]+")
 _MARKS = re.compile("[\u0300-\u036f]")
 _VIDEO = re.compile(r"(?:youtu\.be/|youtube(?:-nocookie)?\.com/(?:watch\?(?:.*&)?v=|embed/|v/|shorts/))([\w-]{11})")
@@ -110,10 +111,14 @@ def is_coarse_date(claimed: str, truth: str) -> bool:
     return (same_year and claimed.endswith("-01-01")) or (same_month and claimed.endswith("-01"))
 
 
-def imply_season(aired_start: str) -> tuple[str, int]:
-    """('SPRING', 2012) for a first day in April to June 2012; the last days of a quarter belong to the next."""
-    day = date.fromisoformat(aired_start) + timedelta(days=10)
-    return ("WINTER", "SPRING", "SUMMER", "FALL")[(day.month - 1) // 3], day.year
+def imply_season(aired_start: str) -> tuple[str | None, int | None]:
+    """('SPRING', 2012) for a first day in April or May 2012, as far as the day tells.
+
+    March is winter to some sites and spring to others, and so on by quarters; December may belong to the next year.
+    """
+    day = date.fromisoformat(aired_start)
+    season = None if day.month % 3 == 0 else _QUARTERS[day.month // 3]
+    return season, None if day.month == 12 else day.year
 
 
 def fold_ids(entry: Mapping[str, Any]) -> list[tuple[str, str]]:

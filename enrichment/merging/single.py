@@ -124,10 +124,16 @@ def imply(name: str, said: Mapping[str, Sequence[Said]]) -> list[Said]:
     """What first days of airing say of season or year, of sources that do not say it themselves."""
     outright = {one.source for one in said.get(name, ())}
     place = {"season": 0, "year": 1}[name]
-    return [
-        replace(one, source=IMPLIED_SOURCE.format(source=one.source), value=imply_season(one.value["start"])[place])
+    hints = [
+        (one, imply_season(one.value["start"])[place])
         for one in said.get("aired", ())
-        if one.source not in outright and one.value.get("start")
+        # Of some only the year is known.
+        if one.source not in outright and one.value.get("start") and not one.value["start"].endswith("-01-01")
+    ]
+    return [
+        replace(one, source=IMPLIED_SOURCE.format(source=one.source), value=value)
+        for one, value in hints
+        if value is not None
     ]
 
 
