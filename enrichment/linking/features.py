@@ -27,6 +27,14 @@ _LONG_CORE: Final = 24
 _SHORT_CORE: Final = 6
 
 
+_SAME_TITLE: Final = ("title_exact", "title_folded", "title_core")
+_CROSSED: Final = (
+    "year_same", "year_near", "year_differs", "year_unknown", "type_same", "type_near", "type_differs", "type_unknown",
+    "episodes_same", "episodes_differ", "episodes_unknown", "by_synonym", "script_conflict", "mean_likeness",
+    "main_share", "same_titles", "kind_missing", "kind_added", "season_differs",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """A title that is looked for. `main`: how many of its titles are its own names, the rest are synonyms."""
@@ -75,8 +83,8 @@ def build_subject(document: Mapping[str, Any], external_ids: Mapping[str, str] |
 
 def measure(subject: Subject, candidate: Candidate) -> dict[str, float]:
     """Features of one candidate by itself, by name; those that are 0 are left out."""
-    ours = [(read_title(title), place < subject.main) for place, title in enumerate(subject.titles)]
-    theirs = [read_title(title) for title in dict.fromkeys(candidate.titles[:_TITLES])]
+    ours = [(read_title(title), place < subject.main) for place, title in enumerate(subject.titles) if title.strip()]
+    theirs = [read_title(title) for title in dict.fromkeys(candidate.titles[:_TITLES]) if title.strip()]
     pairs = _compare(ours, theirs)
     features = {
         **_measure_best(pairs),
@@ -85,7 +93,8 @@ def measure(subject: Subject, candidate: Candidate) -> dict[str, float]:
         **_measure_facts(subject, candidate),
         **_measure_ids(subject.external_ids, candidate.external_ids),
     }
-    return {name: value for name, value in features.items() if value}
+    known = {name: value for name, value in features.items() if value}
+    return known | _cross(known)
 
 
 def describe(features: Mapping[str, float]) -> list[str]:
@@ -114,6 +123,14 @@ _WORDS: Final = {
     "ids_same": "names the same id elsewhere",
     "ids_differ": "names another id elsewhere",
 }
+
+
+def _cross(features: Mapping[str, float]) -> dict[str, float]:
+    """Facts once more, apart for titles that are the same and for those only alike: there they must tell more."""
+    is_same = any(features.get(name) for name in _SAME_TITLE)
+    crossed = {f"{name}|{'same' if is_same else 'alike'}": features[name] for name in _CROSSED if name in features}
+    has_type = "type_same" in features or "type_near" in features
+    return crossed | ({"year_and_type_same": 1.0} if has_type and "year_same" in features else {})
 
 
 def _get_year(aired: Any) -> int | None:

@@ -67,7 +67,7 @@ _KINDS: Final = {
 }  # fmt: skip
 _KIND = {name: re.compile(rf"(?:(?<![a-z0-9])(?:{pattern})(?![a-z0-9]))") for name, pattern in _KINDS.items()}
 _NUMBERS = re.compile(r"\d+(?:\.\d+)?")
-_NOT_WORD = re.compile(r"[^\w]+|_+", re.UNICODE)
+_NOT_WORD = re.compile(r"[\W_]+")
 _LONG = re.compile(r"o[uo](?=[^aeiou]|$)|uu|ee(?=[^aeiou]|$)|aa|ii(?=[a-z])")
 _APOSTROPHES = re.compile("['’‘`´ʼ]")
 _CJK = re.compile(r"[\u3005-\u3007\u3041-\u30ff\u3400-\u9fff\uac00-\ud7af]")

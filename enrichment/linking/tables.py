@@ -108,6 +108,8 @@ def _recognise(path: Path, data: bytes) -> tuple[str, Iterable[Iterable[tuple[st
     content = _parse_json(path, data)
     if isinstance(content, list) and content and isinstance(content[0], dict):
         return _recognise_list(path, content)
+    if isinstance(content, dict) and "sites" in content:
+        return "bangumi-data", map(_read_bangumi, [content])
     if isinstance(content, dict) and isinstance(content.get("items"), list):
         return "bangumi-data", map(_read_bangumi, content["items"])
     if isinstance(content, dict) and content:
@@ -116,9 +118,11 @@ def _recognise(path: Path, data: bytes) -> tuple[str, Iterable[Iterable[tuple[st
 
 
 def _recognise_list(path: Path, content: Sequence[dict[str, Any]]) -> tuple[str, Iterator[Iterable[tuple[str, Any]]]]:
-    if any("sites" in row for row in content[:10]):
+    # A row that is none is refused with its number, when it is read.
+    first = [row for row in content[:200] if isinstance(row, dict)]
+    if any("sites" in row for row in first):
         return "bangumi-data", map(_read_bangumi, content)
-    keys = frozenset().union(*(row.keys() for row in content[:200]))
+    keys = frozenset().union(*(row.keys() for row in first))
     if "annict_id" in keys or "syobocal_tid" in keys:
         return "arm", map(_pick(_FRIBB), content)
     if "anidb_id" in keys and not keys & (_FRIBB.keys() - {"anidb_id"}):
