@@ -148,8 +148,13 @@ class WantRepository:
         parameters: Mapping[str, Any] = {**scope.to_parameters(), "slugs": None, "limit": limit}
         flags = {"refresh_from": None, "only_old": False}
         with self._database.begin() as connection:
+            connection.execute(_EXPECT_MANY)
             return list(connection.execute(query, {**parameters, **flags}).scalars())
 
+
+# Right after a large job the statistics say that there is next to nothing: nested loops over a million parts would not
+# end in time.
+_EXPECT_MANY = text("SET LOCAL enable_nestloop = off")
 
 _KIND_OF_TITLE = """
     CASE t.document ->> 'status'
