@@ -122,6 +122,8 @@ class Enrichment:
         """The process is to end: lanes record what they have and return."""
         if "lanes" in self.__dict__:
             self.lanes.stop()
+        for client in self.__dict__.get("clients", {}).values():
+            client.stop()
 
     @cached_property
     def merges(self) -> MergeService:

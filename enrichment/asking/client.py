@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ _MOST_PERIOD_S = 60.0
 _LEASE_MARGIN_S = 15.0
 _SAME_ASKED_EVERY_S = 0.1
 _REDIS_RETRY_S = 10.0
+_STOPPED_RETRY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +37,8 @@ class AskOptions:
 
     timeout_s    longest wait for one answer, with its redirects
     max_bytes    largest answer, unpacked
-    most_wait_s  longest wait for leave, in one call; a provider that asks for more cannot be asked now
+    most_wait_s  longest wait for the limits in one call, while others ask as well
+    patience_s   longest wait for the end of a pause or for a closed circuit: whoever has other work decides about more
     attempts     requests in one call while they fail in a way that may pass; each needs leave of its own
     backoff_s    bound of the first wait between them; it doubles up to most_backoff_s
     """
@@ -43,6 +46,7 @@ class AskOptions:
     timeout_s: float = 20.0
     max_bytes: int = 10_000_000
     most_wait_s: float = 90.0
+    patience_s: float = 5.0
     attempts: int = 3
     backoff_s: float = 1.0
     most_backoff_s: float = 15.0
@@ -64,7 +68,7 @@ class ProviderClient:
         *,
         headers: Mapping[str, str] | None = None,
         options: AskOptions | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
     ) -> None:
         self.info = info
         self._base_url = base_url.rstrip("/")
@@ -73,7 +77,8 @@ class ProviderClient:
         self._answers = answers
         self._headers = dict(headers or {})
         self._options = options or AskOptions()
-        self._sleep = sleep
+        self._stopping = threading.Event()
+        self._sleep = sleep or self._stopping.wait
 
     def ask(self, request: Request, *, most_age_s: float) -> Answer:
         """The answer to a request: a kept one that is younger than `most_age_s`, else what the provider says now.
@@ -97,6 +102,10 @@ class ProviderClient:
         """These answers were of no use (their shape has changed): ask again, whatever their age, the next time."""
         self._answers.distrust(self.info.name, keys)
 
+    def stop(self) -> None:
+        """The process is to end: who waits for leave gives up, and nobody is given leave any more."""
+        self._stopping.set()
+
     def close(self) -> None:
         """Close idle connections. Clients may share them: another use opens them again."""
         self._fetcher.close()
@@ -106,8 +115,15 @@ class ProviderClient:
         self, request: Request, kept: StoredAnswer | None, *, deadline: float, renew: Callable[[], None]
     ) -> Answer:
         """Requests until one is answered, or no other may be made."""
+        failed: AnswerFailedError | None = None
         for attempt in range(1, self._options.attempts + 1):
-            leave = self._wait_for_leave(deadline, renew)
+            try:
+                leave = self._wait_for_leave(deadline, renew)
+            except ProviderUnavailableError:
+                # It may be this very question that opened the circuit: it waits its turn, and another is the probe.
+                if failed is not None:
+                    raise failed from None
+                raise
             outcome, latency_ms = self._send(request, kept)
             asked = Asked(outcome.word, latency_ms)
             answer = self._keep(request, kept, outcome, asked)
@@ -116,6 +132,7 @@ class ProviderClient:
                 return answer
             if not outcome.may_retry or attempt == self._options.attempts:
                 break
+            failed = outcome.error if isinstance(outcome.error, AnswerFailedError) else None
             backoff_s = draw_backoff(attempt, base_s=self._options.backoff_s, most_s=self._options.most_backoff_s)
             self._sleep(0.0 if outcome.pause_s else backoff_s)
         if outcome.error is None:
@@ -185,6 +202,7 @@ class ProviderClient:
     def _wait_for_leave(self, deadline: float, renew: Callable[[], None]) -> Leave:
         """Leave for one request. Raises ProviderUnavailableError if it does not come in time."""
         while True:
+            self._check_going_on()
             try:
                 leave = self._gate.take(self.info.name, self.info.limits)
                 renew()
@@ -192,7 +210,8 @@ class ProviderClient:
                 raise self._build_gate_error(error) from error
             if leave.what == "go":
                 return leave
-            if leave.wait_s > max(0.0, deadline - time.monotonic()):
+            most_s = max(0.0, deadline - time.monotonic())
+            if leave.wait_s > (most_s if leave.what == "limit" else min(most_s, self._options.patience_s)):
                 why = leave.why or {"limit": "too many ask at once", "paused": "paused"}.get(leave.what, "circuit open")
                 raise ProviderUnavailableError(self.info.name, why, retry_after_s=leave.wait_s)
             # A little more than asked, and not all of those who wait at the same moment.
@@ -214,6 +233,7 @@ class ProviderClient:
 
     def _lease(self, request: Request, deadline: float, life_s: float) -> str:
         while True:
+            self._check_going_on()
             try:
                 token = self._gate.try_lease(self.info.name, request.key, life_s=life_s)
             except DependencyUnavailableError as error:
@@ -223,6 +243,10 @@ class ProviderClient:
             if time.monotonic() > deadline:
                 raise AnswerFailedError(self.info.name, "asked-elsewhere", "another worker asks the same")
             self._sleep(_SAME_ASKED_EVERY_S)
+
+    def _check_going_on(self) -> None:
+        if self._stopping.is_set():
+            raise ProviderUnavailableError(self.info.name, "this process ends", retry_after_s=_STOPPED_RETRY_S)
 
     def _build_gate_error(self, error: DependencyUnavailableError) -> ProviderUnavailableError:
         reason = f"Redis is away ({error.reason}), so nobody knows what others ask"

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from core.errors import DependencyUnavailableError
-from core.providers import Limit
+from core.providers import PROVIDER_LIMITS, Limit
 from core.settings import Settings
 from storage.provider_gate import GateOptions, Leave, ProviderGate, Verdict
 
@@ -110,6 +110,36 @@ def test_burst_is_saved_up_and_no_more(build_gate: BuildGate, name: str, let_pas
     assert taken == 5
     bucket = gate.get_state(name, limits).buckets[0]
     assert bucket.a_second == pytest.approx(0.95 * 16 / 600)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        *(limits for name, limits in PROVIDER_LIMITS.items() if name != "anidb"),
+        (Limit(1, 2.0), Limit(20, 300.0, burst=7)),
+    ],
+)
+def test_no_window_has_more_than_the_limit(
+    limits: tuple[Limit, ...], gate: ProviderGate, name: str, let_pass: LetPass
+) -> None:
+    """Whoever takes all that he can get stays within every limit in every window, and gets most of it."""
+    go_at: list[float] = []
+    started, passed = time.monotonic(), 0.0
+    gate.take(name, limits)
+    let_pass(10_000)
+    while len(go_at) < 150:
+        leave = gate.take(name, limits)
+        now = time.monotonic() - started + passed
+        if leave.what == "go":
+            go_at.append(now)
+        else:
+            passed += leave.wait_s
+            let_pass(leave.wait_s)
+    for limit in limits:
+        most = max(sum(start <= at < start + limit.period_s for at in go_at) for start in go_at)
+        assert most <= limit.amount
+    slowest = min(limit.amount / limit.period_s for limit in limits)
+    assert len(go_at) / (go_at[-1] - go_at[0]) > 0.6 * slowest
 
 
 def test_gates_share_their_limit(build_gate: BuildGate, name: str, go: Go) -> None:

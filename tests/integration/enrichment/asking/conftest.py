@@ -79,6 +79,7 @@ def build_client(
             base_url: str | None = None,
             gate: ProviderGate = gate,
             fetching: dict[str, Any] | None = None,
+            uses_own_sleep: bool = False,
             **options: Any,
         ) -> ProviderClient:
             fetch_options = {
@@ -93,7 +94,14 @@ def build_client(
             asking = AskOptions(**({"timeout_s": 5.0, "most_wait_s": 20.0, "backoff_s": 0.0} | options))
             info = build_info(name, limits)
             return ProviderClient(
-                info, base_url or host.url, fetcher, gate, answers, headers=headers, options=asking, sleep=nap
+                info,
+                base_url or host.url,
+                fetcher,
+                gate,
+                answers,
+                headers=headers,
+                options=asking,
+                sleep=None if uses_own_sleep else nap,
             )
 
         yield make

@@ -146,6 +146,31 @@ def test_retries_end(client: ProviderClient, host: AnsweringHost) -> None:
     assert len(host.asked) == 3
 
 
+def test_question_that_always_fails_does_not_hold_up_others(
+    build_client: BuildClient, host: AnsweringHost, redis_url: str, name: str
+) -> None:
+    """What opened the circuit has failed by itself, so that another question is the probe, and closes it."""
+    host.answer = lambda asked: Answers(500) if asked.path == "/anime/1" else Answers()
+    client = build_client(attempts=5)
+    assert isinstance(fail(client), AnswerFailedError) and len(host.asked) == 3
+    assert isinstance(fail(client, key="anime/2"), ProviderUnavailableError)
+    with redis.Redis.from_url(redis_url) as server:
+        server.hset(f"avs:provider:{{{name}}}", "open", "1")
+    assert client.ask(build_request("anime/2"), most_age_s=0).status == 200
+    assert client.ask(build_request("anime/3"), most_age_s=0).status == 200
+
+
+def test_process_that_ends(build_client: BuildClient, host: AnsweringHost) -> None:
+    """Who waits for leave when the process is to end gives up at once, and nobody is asked."""
+    client = build_client(limits=(Limit(1, 1_000.0),), most_wait_s=1_000.0, uses_own_sleep=True)
+    with ThreadPoolExecutor(2) as pool:
+        # The one waits for leave, the other for the one, which asks the same.
+        asking = [pool.submit(fail, client) for _ in range(2)]
+        client.stop()
+        assert all("ends" in str(one.result(timeout=5)) for one in asking)
+    assert host.asked == []
+
+
 def test_nobody_listens(build_client: BuildClient) -> None:
     """A provider that is away cannot be asked now, which is another thing than one failed request."""
     assert isinstance(fail(build_client(base_url="http://127.0.0.1:1")), ProviderUnavailableError)
