@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lxml import etree, html
+from lxml import html
 
 from enrichment.providers.animeplanet_facts import ANIME, KIND, YEARS, Page, build_metadata, find_route
 from enrichment.providers.base import Answer, Candidate
-from enrichment.providers.html_reader import find_class, read_line
+from enrichment.providers.html_reader import find_class, load_page, read_line
 from enrichment.providers.vocabulary import TYPES, translate
 
 
@@ -49,10 +49,8 @@ def _iterate_cards(tree: html.HtmlElement) -> Iterator[Candidate]:
 
 def _read_hint(hint: str) -> tuple[str | None, int | None, int | None]:
     """Type, first year and number of episodes out of the piece of HTML that is shown beside a card."""
-    try:
-        tree = html.fragment_fromstring(hint, create_parent=True)
-    except (etree.ParserError, ValueError):
-        return None, None, None
+    # As a page: lxml asserts of a fragment that it is none, and pages may hold anything.
+    tree = load_page("anime-planet", f"<div>{hint}</div>".encode())
     kind = KIND.fullmatch(read_line(next(iter(find_class(tree, "type")), None)) or "")
     years = YEARS.fullmatch(read_line(next(iter(find_class(tree, "iconYear")), None)) or "")
     episodes = kind["episodes"] if kind and not kind["open"] else None

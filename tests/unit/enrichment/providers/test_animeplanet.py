@@ -213,9 +213,9 @@ def test_characters_and_staff() -> None:
     }
     assert _parse(EnrichStage.STAFF, _build()).facts == {
         "staff": [
-            {"name": "Naoko Yamada", "role": "director"},
-            {"name": "Naoko Yamada", "role": "storyboard"},
-            {"name": "RADWIMPS", "role": "music"},
+            {"name": "Naoko Yamada", "role": "Director"},
+            {"name": "Naoko Yamada", "role": "Storyboard"},
+            {"name": "RADWIMPS", "role": "Music"},
         ]
     }
 
@@ -307,6 +307,15 @@ def test_search_shows_cards() -> None:
     assert _search(f"<html><body><ul class='cardDeck'>{''.join(cards)}</ul></body></html>") == [
         Candidate(external_id="town", titles=("Town of Stars",), type="TV", year=2014, episodes=12),
         Candidate(external_id="moon", titles=("Town of Moons",)),
+    ]
+
+
+@pytest.mark.parametrize("hint", ["", "<html>", "<!DOCTYPE><frameset", "\x0b<!--", "</div></body></html>", "<?xml"])
+def test_hint_of_any_form(hint: str) -> None:
+    """A hint that cannot be read says nothing, and its card still names the title."""
+    card = _CARD.format(href="/anime/town", hint=escape(hint), name="Town of Stars")
+    assert _search(f"<html><body><ul>{card}</ul></body></html>") == [
+        Candidate(external_id="town", titles=("Town of Stars",))
     ]
 
 
