@@ -55,13 +55,6 @@ _SCORE: Final = number(0.1, 10, unless=_NOT_SCORED)
 _VOTED: Final = number(0, 10)
 _PEOPLE: Final = whole(0, _MAX_PEOPLE)
 _RANK: Final = whole(1, _MAX_RANK, unless=_NOT_RANKED)
-# Statistics that are no counts.
-_STATISTICS: Final[Mapping[str, Check]] = {
-    "score": _SCORE,
-    "mean_score": _SCORE,
-    "rank": _RANK,
-    "popularity": _RANK,
-}
 
 
 def _casefolded(value: Any) -> object:
@@ -133,11 +126,13 @@ def _check_numbers(value: Any, place: Place, *, depth: int) -> Any:
 
 
 def _check_statistic(label: str | None, value: Any, place: Place, *, is_votes: bool) -> Any:
-    """A score, or a number of people by its name; how many gave a score (`is_votes`) stands under the score itself."""
+    """A score, rank or number of people by its name; how many gave a score (`is_votes`) stands under the score."""
     if is_votes and _VOTED(label, place) is None:
         return None
     if label is not None and label.endswith("score"):
         return _VOTED(value, place)
+    if label in ("rank", "popularity"):
+        return _RANK(value, place)
     return number(0, _MAX_PEOPLE)(value, place)
 
 

@@ -62,23 +62,24 @@ RELATION_WORDS: Final[Words] = MappingProxyType(
         "other franchise": "other", "original": "parent story",
     }
 )  # fmt: skip
+# Roles of characters and staff are written as the catalogue writes them: they are shown as they are.
 CHARACTER_ROLE_WORDS: Final[Words] = MappingProxyType(
     {
-        "main": "main", "main character in": "main", "protagonist": "main", "supporting": "supporting",
-        "secondary": "supporting", "secondary cast in": "supporting", "minor": "background", "background": "background",
-        "appears in": "background", "cameo appearance in": "background", "recurring": "supporting", "unknown": None,
+        "main": "Main", "main character in": "Main", "protagonist": "Main", "supporting": "Supporting",
+        "secondary": "Supporting", "secondary cast in": "Supporting", "recurring": "Supporting",
+        "minor": "Background", "background": "Background", "appears in": "Background",
+        "cameo appearance in": "Background", "unknown": None,
     }
 )  # fmt: skip
-# Only what is the same work under two names; every other role is kept as it came, in lower case.
+# Only what is the same work under two names; every other role is kept as it came.
 STAFF_ROLE_WORDS: Final[Words] = MappingProxyType(
     {
-        "direction": "director", "chief direction": "chief director", "series director": "director",
-        "original work": "original creator", "original story": "original creator",
-        "original author": "original creator", "animation direction": "animation director",
-        "chief animation direction": "chief animation director",
-        "art direction": "art director", "sound direction": "sound director",
-        "animation character design": "character design", "writing": "script", "screenplay": "script",
-        "musical score": "music", "music composer": "music",
+        "direction": "Director", "chief direction": "Chief Director", "series director": "Director",
+        "original work": "Original Creator", "original story": "Original Creator",
+        "original author": "Original Creator", "animation direction": "Animation Director",
+        "chief animation direction": "Chief Animation Director", "art direction": "Art Director",
+        "sound direction": "Sound Director", "animation character design": "Character Design", "writing": "Script",
+        "musical score": "Music", "music composer": "Music",
     }
 )  # fmt: skip
 
@@ -147,11 +148,12 @@ def translate_rating(text: str | None) -> str | None:
 
 
 def translate_staff_role(role: str | None) -> str | None:
-    """Lower case, without what stands in brackets ('(eps 1-3)'), under the one name that sources share."""
+    """Without what stands in brackets ('(eps 1-3)'), under the one name that sources share, with capitals."""
     if role is None:
         return None
-    plain = _BRACKETS.sub("", role).strip().casefold()
-    return STAFF_ROLE_WORDS.get(plain, plain) or None
+    plain = _BRACKETS.sub("", role).strip()
+    shown = STAFF_ROLE_WORDS.get(plain.casefold()) or plain
+    return (shown.title() if shown.islower() else shown) or None
 
 
 def sort_labels(names: Iterable[str]) -> SortedLabels:

@@ -176,7 +176,7 @@ def test_characters_are_no_ships() -> None:
         "characters": [
             {
                 "name": "Ai",
-                "role": "main",
+                "role": "Main",
                 "description": "A pilot.",
                 "image": "https://cdn.anidb.net/images/main/5.png",
                 "voice_actors": ["Hanazawa Kana"],
@@ -189,8 +189,8 @@ def test_staff_are_no_companies() -> None:
     """People by their roles, also where an old answer calls original work only work."""
     assert _parse(EnrichStage.STAFF, _ANIME).facts == {
         "staff": [
-            {"name": "Yamada Naoko", "role": "director"},
-            {"name": "Hoshi Taro", "role": "original creator"},
+            {"name": "Yamada Naoko", "role": "Director"},
+            {"name": "Hoshi Taro", "role": "Original Creator"},
         ]
     }
 

@@ -207,9 +207,9 @@ def test_names_that_are_counted_through_from_the_season_before_are_left(
 def test_characters_and_staff_of_a_title() -> None:
     """Plain texts without spoilers, voices of the original only, no picture where there is only a placeholder."""
     assert parse(EnrichStage.CHARACTERS).facts["characters"] == [
-        {"name": "Taro Yamada", "role": "main", "description": "Age: 17", "voice_actors": ["Hana Sato"]}
+        {"name": "Taro Yamada", "role": "Main", "description": "Age: 17", "voice_actors": ["Hana Sato"]}
     ]
-    assert parse(EnrichStage.STAFF).facts["staff"] == [{"name": "Ken Ito", "role": "director"}]
+    assert parse(EnrichStage.STAFF).facts["staff"] == [{"name": "Ken Ito", "role": "Director"}]
 
 
 def test_one_request_serves_all_stages() -> None:
@@ -256,8 +256,8 @@ def test_answers_to_the_websites_own_query() -> None:
         reviewPreview={"nodes": [{"summary": "Fine.", "rating": 89, "user": {"name": "somebody"}}]},
         externalLinks=[{"site": "Crunchyroll", "url": "https://c.example.org/7"}, {"site": "Twitter", "url": "https://t.example.org"}],
     )  # fmt: skip
-    assert parse(EnrichStage.CHARACTERS, media).facts["characters"] == [{"name": "Taro Yamada", "role": "main"}]
-    assert parse(EnrichStage.STAFF, media).facts["staff"] == [{"name": "Ken Ito", "role": "music"}]
+    assert parse(EnrichStage.CHARACTERS, media).facts["characters"] == [{"name": "Taro Yamada", "role": "Main"}]
+    assert parse(EnrichStage.STAFF, media).facts["staff"] == [{"name": "Ken Ito", "role": "Music"}]
     assert parse(EnrichStage.STATISTICS, media).facts["reviews"] == [{"summary": "Fine."}]
     assert [offer["platform"] for offer in parse(EnrichStage.METADATA, media).facts["streaming"]] == ["Crunchyroll"]
 

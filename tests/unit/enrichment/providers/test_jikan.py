@@ -177,14 +177,14 @@ def test_characters_and_staff() -> None:
             ]
         },
     )
-    assert parsed.facts["characters"] == [{"name": "Taro Yamada", "role": "main", "voice_actors": ["Hana Sato"]}]
+    assert parsed.facts["characters"] == [{"name": "Taro Yamada", "role": "Main", "voice_actors": ["Hana Sato"]}]
     parsed = parse(
         EnrichStage.STAFF,
         {"data": [{"person": {"name": "Ito, Ken"}, "positions": ["Director", "Script (ep 1)"]}]},
     )
     assert parsed.facts["staff"] == [
-        {"name": "Ken Ito", "role": "director"},
-        {"name": "Ken Ito", "role": "script"},
+        {"name": "Ken Ito", "role": "Director"},
+        {"name": "Ken Ito", "role": "Script"},
     ]
 
 

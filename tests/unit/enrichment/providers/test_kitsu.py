@@ -290,7 +290,7 @@ def test_characters_with_their_voices() -> None:
         "characters": [
             {
                 "name": "Ai",
-                "role": "main",
+                "role": "Main",
                 "description": "A pilot.",
                 "voice_actors": ["Kana Hanazawa", "Mai Nakahara"],
             }
@@ -304,7 +304,7 @@ def test_staff_by_role() -> None:
     credit = _resource("mediaStaff", "1", {"role": "Director, Storyboard"}, person=_name("people", "2"))
     facts = _parse(EnrichStage.STAFF, _document(data=[credit], included=[person])).facts
     assert facts == {
-        "staff": [{"name": "Naoko Yamada", "role": "director"}, {"name": "Naoko Yamada", "role": "storyboard"}]
+        "staff": [{"name": "Naoko Yamada", "role": "Director"}, {"name": "Naoko Yamada", "role": "Storyboard"}]
     }
 
 

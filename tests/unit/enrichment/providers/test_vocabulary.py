@@ -58,7 +58,7 @@ def test_ratings_lose_their_explanation(rating: str | None, expected: str | None
 
 @pytest.mark.parametrize(
     ("role", "expected"),
-    [("Director (eps 1-3)", "director"), ("Original Work", "original creator"), ("Key Animation", "key animation"),
+    [("Director (eps 1-3)", "Director"), ("Original Work", "Original Creator"), ("key animation", "Key Animation"),
      ("(ED)", None), (None, None)],
 )  # fmt: skip
 def test_staff_roles_are_the_works_own_name(role: str | None, expected: str | None) -> None:
