@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -25,12 +25,16 @@ class SourceClaims:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One source's newest word on one field. `age_years`: older than the newest word of anybody on the title."""
+    """One source's newest word on one field. `age_years`: older than the newest word of anybody on the title.
+
+    `early`: said before the title's last day, when much was only announced.
+    """
 
     source: str
     value: Any
     at: datetime
     age_years: float = 0.0
+    early: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,22 @@ def collect(claims: Sequence[SourceClaims]) -> dict[str, list[Said]]:
         # In whole days: who of several that were asked in one job answered last is no reason to believe him.
         age = (latest - at).days * SECONDS_A_DAY / SECONDS_A_YEAR if latest else 0.0
         said.setdefault(name, []).append(Said(source, value, at, age))
-    return said
+    last_day = find_last_day(one.facts for one in claims)
+    if last_day is None:
+        return said
+    return {
+        name: [replace(one, early=one.at.date().isoformat() < last_day) for one in words]
+        for name, words in said.items()
+    }
+
+
+def find_last_day(facts: Iterable[Mapping[str, Any]]) -> str | None:
+    """The latest last day of airing that anybody names, as '2005-04-06'; the latest first day where nobody does."""
+    aired = [days for one in facts if (days := one.get("aired"))]
+    for day in ("end", "start"):
+        if named := [days[day] for days in aired if days.get(day)]:
+            return str(max(named))
+    return None
 
 
 def is_nothing(value: Any) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from core.enrichment import SOURCE_OVERRIDE
-from enrichment.merging.claims import SECONDS_A_YEAR, Said, SourceClaims, collect, is_nothing
+from enrichment.merging.claims import SECONDS_A_YEAR, Said, SourceClaims, collect, find_last_day, is_nothing
 from enrichment.merging.elements import Listing
 from enrichment.merging.rules import Kind, get_rule
 from enrichment.merging.single import imply
@@ -135,7 +135,7 @@ def _build_vote_pattern(name: str, words: Sequence[Said], *, airing: bool, label
         elif rule.near is None:
             keys = [f"value {distinct[key]}" for key in keys]
     votes = (
-        Vote(one.source, key, round(one.age_years * _AGE_STEPS) / _AGE_STEPS)
+        Vote(one.source, key, round(one.age_years * _AGE_STEPS) / _AGE_STEPS, one.early)
         for one, key in zip(words, keys, strict=False)
     )
     truth = None if label is None else keys[-1]
@@ -159,22 +159,23 @@ def _build_list_patterns(name: str, words: Sequence[Said], label: LabelledField 
 
 def _count_changes(counts: Counts, claims: Sequence[SourceClaims]) -> None:
     """Of each source's words by time: was the next one another?"""
+    last_day = find_last_day(one.facts for one in claims)
     by_source: dict[str, list[SourceClaims]] = defaultdict(list)
     for one in sorted(claims, key=lambda claims: claims.fetched_at):
         by_source[one.source].append(one)
     for snapshots in by_source.values():
-        last: dict[str, tuple[SourceClaims, Any]] = {}
-        airing = False
+        last: dict[str, tuple[SourceClaims, Any, bool]] = {}
         for one in snapshots:
+            early = last_day is not None and one.fetched_at.date().isoformat() < last_day
+            airing = early or one.facts.get("status", _FINISHED) != _FINISHED
             for name, value in _iterate_values(one):
                 if name in last:
                     years = (one.fetched_at - last[name][0].fetched_at).total_seconds() / SECONDS_A_YEAR
-                    seen = counts.changes[(name, airing)]
+                    seen = counts.changes[(name, last[name][2])]
                     seen.years += years
                     keys = get_rule(name).fold_values([value, last[name][1]])
                     seen.changed += bool(years) and keys[0] != keys[1]
-                last[name] = (one, value)
-            airing = one.facts.get("status", _FINISHED) != _FINISHED
+                last[name] = (one, value, airing)
 
 
 def _iterate_values(one: SourceClaims) -> Iterable[tuple[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from enrichment.merging.claims import MergedField, Said, Weighed, is_nothing, newest_of
@@ -216,9 +216,7 @@ _NAMES: Final = ("name", "title", "platform", "number", "external_ids", "summary
 
 
 def _get_part(words: Words, part: str) -> list[Said]:
-    return [
-        Said(one.source, value[part], one.at, one.age_years) for one, value in words if not is_nothing(value.get(part))
-    ]
+    return [replace(one, value=value[part]) for one, value in words if not is_nothing(value.get(part))]
 
 
 def _spell(name: str, words: Words, part: str, context: Context) -> Any:

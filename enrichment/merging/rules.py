@@ -66,9 +66,7 @@ def _list(fold: Fold, *, left_out: float, added: float, labels: bool = False) ->
 
 
 _NAME = Rule(kind=Kind.OPEN, fold=folding.fold_name, wrongs=20.0)
-_DAY = Rule(
-    kind=Kind.OPEN, fold=folding.fold_exact, near=folding.is_near_date, wrongs=100.0, change_airing=0.3
-)
+_DAY = Rule(kind=Kind.OPEN, fold=folding.fold_exact, near=folding.is_near_date, wrongs=100.0, change_airing=0.3)
 _STATISTIC = Rule(kind=Kind.STATISTIC, change=0.5, change_airing=6.0)
 _TEXT = Rule(kind=Kind.TEXT, change=0.05)
 

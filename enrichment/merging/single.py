@@ -36,7 +36,7 @@ def merge_values(name: str, said: Sequence[Said], context: Context, *, implied: 
     known = set(keys)
     hints = [(one, key) for one in implied if (key := rule.fold(one.value)) in known]
     words = [*zip(said, keys, strict=True), *hints]
-    votes = [Vote(one.source, key, one.age_years) for one, key in words]
+    votes = [Vote(one.source, key, one.age_years, one.early) for one, key in words]
     chances = Voting(name, context.model, airing=context.airing).decide(votes)
     weighed = [_weigh(name, key, chance, words, context.model) for key, chance in chances.items()]
     best = next(iter(chances))
@@ -82,7 +82,11 @@ def merge_preferred(name: str, said: Sequence[Said], context: Context) -> Merged
     voting = Voting(name, context.model, airing=context.airing)
     rated = sorted(
         (
-            (context.model.get_quality(name, one.source).accuracy * (1 - voting.get_staleness(one.age_years)), one)
+            (
+                context.model.get_quality(name, one.source).accuracy
+                * (1 - voting.get_staleness(one.age_years, early=one.early)),
+                one,
+            )
             for one in said
         ),
         key=lambda pair: (-pair[0], pair[1].source),

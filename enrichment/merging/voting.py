@@ -25,11 +25,15 @@ _LEAST: Final = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """A source's word, as its key. `age_years`: how much older than the newest word on the title."""
+    """A source's word, as its key. `age_years`: how much older than the newest word on the title.
+
+    `early`: said before the title was over, so that it grows old as facts of airing titles do.
+    """
 
     source: str
     key: Hashable
     age_years: float = 0.0
+    early: bool = False
 
 
 class Voting:
@@ -40,7 +44,7 @@ class Voting:
         self._model = model
         self._rule: Rule = get_rule(name)
         self._field: FieldModel = model.get_field(name)
-        self._change = self._field.change_airing if airing else self._field.change
+        self._airing = airing
 
     def decide(self, votes: Sequence[Vote]) -> dict[Hashable, float]:
         """{key: probability that it is the true one}, the best first. The sum is 1 or less: all may be wrong."""
@@ -72,16 +76,17 @@ class Voting:
 
     def get_freshness(self, vote: Vote, truth: Hashable) -> float:
         """The probability that the word was not overtaken by a change, seeing what it says and what is true."""
-        stale = self.get_staleness(vote.age_years)
+        stale = self.get_staleness(vote.age_years, early=vote.early)
         if not stale:
             return 1.0
         quality = self._model.get_quality(self._name, vote.source)
         fresh = (1 - stale) * self._get_fresh_likelihood(vote.key, truth, quality)
         return fresh / (fresh + stale * self._get_prior(vote.key))
 
-    def get_staleness(self, age_years: float) -> float:
+    def get_staleness(self, age_years: float, *, early: bool = False) -> float:
         """The probability that a word of this age was overtaken."""
-        return 1 - exp(-self._change * max(age_years, 0.0))
+        change = self._field.change_airing if self._airing or early else self._field.change
+        return 1 - exp(-change * max(age_years, 0.0))
 
     def _get_prior(self, key: Hashable) -> float:
         if self._rule.kind is Kind.LABEL:
@@ -97,7 +102,7 @@ class Voting:
 
     def _get_likelihood(self, vote: Vote, truth: Hashable, quality: SourceQuality) -> float:
         """How probable it is that this source says this where that is true."""
-        stale = self.get_staleness(vote.age_years)
+        stale = self.get_staleness(vote.age_years, early=vote.early)
         return (1 - stale) * self._get_fresh_likelihood(vote.key, truth, quality) + stale * self._get_prior(vote.key)
 
     def _get_fresh_likelihood(self, said: Hashable, truth: Hashable, quality: SourceQuality) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from enrichment.merging import MergeModel, merge_title
@@ -104,7 +104,7 @@ def _collect(case: Case) -> list[Said]:
     said = collect(case.inputs).get(whole, [])
     if not part:
         return said
-    return [Said(one.source, one.value[part], one.at, one.age_years) for one in said if one.value.get(part)]
+    return [replace(one, value=one.value[part]) for one in said if one.value.get(part)]
 
 
 def _list_elements(case: Case, said: Sequence[Said]) -> list[Any]:
