@@ -26,6 +26,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "providers": ("cli.provider_table", "Show how the providers are: limits left, errors, what waits."),
     "explain": ("cli.explaining", "Show where each field of a title comes from."),
     "override": ("cli.explaining", "Say yourself what a field is: no source and no import changes it."),
+    "quality": ("cli.explaining", "List the titles that lack most."),
     "review": ("cli.linking", "List links that are doubtful."),
     "link": ("cli.linking", "Decide where a title is at a provider."),
     "map": ("cli.linking", "Read published tables of ids."),

@@ -1,12 +1,13 @@
-"""`avs enrich explain` and `avs enrich override`: why a title says what it says, and a person's word on it.
+"""`avs enrich explain`, `override` and `quality`: why a title says what it says, a person's word on it, what it lacks.
 
-Both work on the database alone. An override is kept first; workers bring it into the document and the index.
+They work on the database alone. An override is kept first; workers bring it into the document and the index.
 """
 
 from __future__ import annotations
 
 import getpass
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -90,6 +91,30 @@ def override_command(
     else:
         change = titles.bases.set_override(slug, field, check_value(field, checked), by=_get_user(), note=note)
     _finish(settings, change, as_json=as_json)
+
+
+@click.command(name="quality")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="So many titles.")
+@click.option("--most", type=click.FloatRange(0, 100), default=100.0, help="Only titles of this quality or less.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def quality_command(*, limit: int, most: float, as_json: bool) -> None:
+    """List the titles that lack most, the worst first: quality is 0 to 100, its parts are 0 to 1.
+
+    Titles that were never merged are not rated.
+    """
+    rated = _Titles(load_settings()).provenance.list_by_quality(limit=limit, most=most)
+    if as_json:
+        _print_json([asdict(one) for one in rated])
+        return
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("title", no_wrap=True)
+    parts = list(rated[0].quality_parts) if rated else []
+    for column in ("quality", *parts, "merged"):
+        table.add_column(column, justify="right")
+    for one in rated:
+        shown = (f"{one.quality_parts.get(part, 0.0):.2f}" for part in parts)
+        table.add_row(one.slug, f"{one.quality:.1f}", *shown, f"{one.merged_at:%Y-%m-%d}")
+    Console().print(table if rated else "No title was merged yet.")
 
 
 class _Titles:

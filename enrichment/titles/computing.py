@@ -182,11 +182,10 @@ def _franchise(given: Given) -> Computed | None:
         return None
     title, relatives = given.document["title"], sorted(set(_iterate_relatives(given)))
     own = _split(title)
-    beginnings = Counter(shared for name in relatives if (shared := _get_shared(own, _split(name))))
+    beginnings = {name: shared for name in relatives if (shared := _get_shared(own, _split(name)))}
     if not beginnings:
         return None
-    # What most of them share; of two that are as frequent the shorter, which the longer one begins with.
-    words = max(beginnings, key=lambda shared: (beginnings[shared], -len(shared), shared))
+    words = _choose_beginning(own, [_split(name) for name in beginnings], list(beginnings.values()))
     # As most of them write it: seasons differ in a mark at the end, and the family shall have one name.
     spellings = Counter(_cut(name, len(words)) for name in (title, *relatives) if _split(name)[: len(words)] == words)
     name = min(spellings, key=lambda spelling: (-spellings[spelling], len(spelling), spelling))
@@ -220,6 +219,21 @@ def _find_relative(given: Given, related: Mapping[str, Any]) -> Relative | None:
 
 def _split(name: str) -> tuple[str, ...]:
     return tuple(match.group().casefold().rstrip(".!?'’") for match in _WORD.finditer(name))
+
+
+def _choose_beginning(
+    own: tuple[str, ...], relatives: Sequence[tuple[str, ...]], shared: Sequence[tuple[str, ...]]
+) -> tuple[str, ...]:
+    """The shortest whole name that half of the relatives begin with ('Naruto'), else what most of them share."""
+
+    def is_common(name: tuple[str, ...]) -> bool:
+        return 2 * sum(other[: len(name)] == name for other in relatives) >= len(relatives)
+
+    whole = {name for name in (own, *relatives) if name == own[: len(name)] and name in (own, *shared)}
+    if common := [name for name in whole if is_common(name)]:
+        return min(common, key=len)
+    counts = Counter(shared)
+    return max(counts, key=lambda words: (counts[words], -len(words), words))
 
 
 def _get_shared(first: Sequence[str], second: Sequence[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import text
 
-from cli.explaining import explain_command, override_command
+from cli.explaining import explain_command, override_command, quality_command
 from core.document import AnimeDocument, content_hash
 from core.errors import InvalidInputError, NotFoundError
 from storage.database.bases import BaseRepository
@@ -87,6 +87,18 @@ def test_what_cannot_be_explained_is_an_error(run: Run) -> None:
     assert isinstance(run(explain_command, "nobody").exception, NotFoundError)
     assert isinstance(run(explain_command, SLUG, "--field", "colour").exception, InvalidInputError)
     assert isinstance(run(explain_command, "a\x07b").exception, InvalidInputError)
+
+
+def test_quality_lists_the_worst(run: Run, database: Database) -> None:
+    """With its parts, bounded by what is asked for; where nothing was merged it says so."""
+    shown = run(quality_command).output
+    assert SLUG in shown and "61.5" in shown and "completeness" in shown and "0.50" in shown
+    (one,) = json.loads(run(quality_command, "--json").output)
+    assert (one["slug"], one["quality"]) == (SLUG, 61.5)
+    assert json.loads(run(quality_command, "--json", "--most", "50").output) == []
+    with database.begin() as connection:
+        connection.execute(text("DELETE FROM provenance"))
+    assert "No title was merged yet" in run(quality_command).output
 
 
 def test_a_title_that_was_never_merged_says_so(run: Run, database: Database) -> None:

@@ -349,6 +349,42 @@ def test_a_value_that_no_document_takes_is_left_out(store: _Store) -> None:
     assert "not valid" in reasons["episodes"]["note"] and "not valid" in reasons["rank"]["note"]
 
 
+def test_a_death_in_the_middle_leaves_the_title_as_it_was(store: _Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Document, base, ids, pictures and provenance come together or not at all."""
+    store.claim("anilist", {"duration": 24.0, "external_ids": {"anilist": 1}, "images": {"picture": "https://a/b.jpg"}})
+
+    def die(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ProvenanceRepository, "write_in", die)
+        with pytest.raises(KeyboardInterrupt):
+            store.merge()
+    assert store.get_base() is None and "duration" not in store.get().document and store.get_version() == 1
+    assert store.titles.resolve_slug("anilist:1") is None and store.execute("SELECT 1 FROM pictures") == []
+    assert store.merge().changed == (SLUG,) and store.titles.resolve_slug("anilist:1") == SLUG
+
+
+def test_related_titles_are_those_that_we_have(store: _Store) -> None:
+    """Entries of one title are joined by our ids, a franchise follows from names, an adult relative is not named."""
+    store.add(
+        {"title": "Cowboy Bebop: Tengoku no Tobira", "external_ids": {"mal": 5, "anilist": 5}},
+        {"title": "Cowboy Secret", "rating": "Rx", "external_ids": {"mal": 6}},
+    )
+    related = [
+        {"title": "Knockin'", "relation": "side story", "external_ids": {"anilist": 5}},
+        {"external_ids": {"mal": 5}},
+        {"title": "Cowboy Secret", "external_ids": {"mal": 6}},
+    ]
+    store.claim("anilist", {"related_anime": related}, stage="relations")
+    store.merge()
+    document = store.get().document
+    assert document["franchise"] == "Cowboy Bebop"
+    first, second = sorted(document["related_anime"], key=lambda one: len(one["external_ids"]), reverse=True)
+    assert (first["relation"], first["external_ids"]) == ("side story", {"anilist": 5, "mal": 5})
+    assert second == {"external_ids": {"mal": 6}}
+
+
 def test_merging_and_imports_at_once_end_in_one_truth(store: _Store) -> None:
     """Two mergers and an importer over the same titles: no deadlock, no lost base, and the last merging is stable."""
     store.add(*({"title": f"Title {number}", "external_ids": {"mal": 100 + number}} for number in range(20)))

@@ -117,6 +117,9 @@ def test_statistics_stand_side_by_side() -> None:
         ("The End", ["The Beginning"], None),
         ("K-On!", ["K-On!!"], "K-On!"),
         ("One Piece", ["One Punch Man"], None),
+        ("Cowboy Bebop", ["Cowboy Bebop: Tengoku no Tobira", "Cowboy Secret"], "Cowboy Bebop"),
+        ("Naruto: Shippuuden", ["Naruto", "Naruto: Shippuuden Movie 1", "Naruto: Shippuuden Movie 2"], "Naruto"),
+        ("Boruto: Naruto the Movie", ["Boruto: Naruto Next", "Boruto: Naruto Two", "Naruto"], "Boruto: Naruto"),
         (
             "Full Metal Panic? Fumoffu",
             ["Full Metal Panic!", "Full Metal Panic! Invisible Victory"],
