@@ -45,24 +45,34 @@ class _Place:
 
     get_url: Callable[[Settings], str | None]
     url_setting: str
+    public_url: str | None = None
     needs: tuple[tuple[str, Callable[[Settings], object]], ...] = ()
+
+
+def _get_default(field: str) -> str | None:
+    default: str | None = Settings.model_fields[field].default
+    return default
 
 
 _PLACES: Final[Mapping[str, _Place]] = {
     "jikan": _Place(lambda settings: settings.jikan_base_url, "JIKAN_BASE_URL"),
-    "anilist": _Place(lambda settings: settings.anilist_base_url, "ANILIST_BASE_URL"),
-    "kitsu": _Place(lambda settings: settings.kitsu_base_url, "KITSU_BASE_URL"),
+    "anilist": _Place(lambda settings: settings.anilist_base_url, "ANILIST_BASE_URL", _get_default("anilist_base_url")),
+    "kitsu": _Place(lambda settings: settings.kitsu_base_url, "KITSU_BASE_URL", _get_default("kitsu_base_url")),
     "anidb": _Place(
         lambda settings: settings.anidb_base_url,
         "ANIDB_BASE_URL",
+        _get_default("anidb_base_url"),
         (("ANIDB_CLIENT", lambda settings: settings.anidb_client),),
     ),
     "animeschedule": _Place(
         lambda settings: settings.animeschedule_base_url,
         "ANIMESCHEDULE_BASE_URL",
+        _get_default("animeschedule_base_url"),
         (("ANIMESCHEDULE_TOKEN", lambda settings: settings.animeschedule_token),),
     ),
-    "anime-planet": _Place(lambda settings: settings.animeplanet_base_url, "ANIMEPLANET_BASE_URL"),
+    "anime-planet": _Place(
+        lambda settings: settings.animeplanet_base_url, "ANIMEPLANET_BASE_URL", "https://www.anime-planet.com"
+    ),
 }
 
 
@@ -71,6 +81,12 @@ def get_base_url(settings: Settings, name: str) -> str | None:
     if why_not(settings, name) is not None:
         return None
     return (_PLACES[name].get_url(settings) or "").rstrip("/")
+
+
+def is_public_instance(settings: Settings, name: str) -> bool:
+    """True for a provider that is asked where everybody asks it: it has no business in networks of ours."""
+    url = get_base_url(settings, name)
+    return url is not None and url == _PLACES[name].public_url
 
 
 def why_not(settings: Settings, name: str) -> str | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from core.providers import Limit, get_base_url
+from core.providers import Limit, get_base_url, is_public_instance
 from core.settings import Settings
 from enrichment.asking.client import AskOptions, ProviderClient
-from enrichment.providers.base import Provider
+from enrichment.providers.base import Provider, ProviderInfo
 from fetching import Fetcher, FetchOptions
 from storage.database.answers import AnswerRepository
 from storage.database.session import Database
@@ -33,17 +33,17 @@ def build_clients(
     """
     gate = gate or build_gate(settings)
     answers = AnswerRepository(database)
-    plain = _build_fetch_options(settings)
-    fetchers = {False: Fetcher(plain), True: Fetcher(replace(plain, respect_robots=True))}
+    fetchers: dict[FetchOptions, Fetcher] = {}
     clients = {}
     for name, provider in providers.items():
         base_url = get_base_url(settings, name)
         if base_url is None:
             continue
+        fetching = _build_fetch_options(settings, provider.info)
         clients[name] = ProviderClient(
             replace(provider.info, limits=(limits or {}).get(name, provider.info.limits)),
             base_url,
-            fetchers[provider.info.obeys_robots],
+            fetchers.setdefault(fetching, Fetcher(fetching)),
             gate,
             answers,
             headers=_build_headers(settings, name),
@@ -61,8 +61,10 @@ def _build_ask_options(settings: Settings) -> AskOptions:
     return AskOptions(timeout_s=settings.enrich_timeout_s, max_bytes=settings.enrich_max_answer_bytes)
 
 
-def _build_fetch_options(settings: Settings) -> FetchOptions:
+def _build_fetch_options(settings: Settings, info: ProviderInfo) -> FetchOptions:
     # Limits, pauses and circuits are those of the gate, for all workers together; robots.txt is for people's pages.
+    # Networks of ours are for instances of our own: what is public has nothing to send us there for.
+    is_public = is_public_instance(settings, info.name)
     return FetchOptions(
         user_agent=settings.enrich_user_agent or settings.download_user_agent,
         timeout_s=settings.enrich_timeout_s,
@@ -73,10 +75,10 @@ def _build_fetch_options(settings: Settings) -> FetchOptions:
         connections_by_host=_CONNECTIONS_BY_HOST,
         breaker_threshold=0,
         pause_hosts=False,
-        respect_robots=False,
+        respect_robots=info.obeys_robots,
         # Each request has leave of its own.
         resends=False,
-        allowed_networks=settings.get_provider_networks(),
+        allowed_networks=() if is_public else settings.get_provider_networks(),
         networks_setting="ENRICH_ALLOWED_NETWORKS",
     )
 

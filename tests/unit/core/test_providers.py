@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.enrichment import ID_SPACES
-from core.providers import PROVIDER_LIMITS, get_base_url, why_not
+from core.providers import PROVIDER_LIMITS, get_base_url, is_public_instance, why_not
 from core.settings import Settings
 
 
@@ -37,6 +37,13 @@ def test_configured_provider_has_an_address_without_a_slash() -> None:
     assert get_base_url(settings, "jikan") == "https://jikan.example.org/v4"
     assert get_base_url(settings, "anidb") == "http://api.anidb.net:9001"
     assert why_not(settings, "anidb") is None
+
+
+def test_public_instances() -> None:
+    """Where everybody asks a provider it is public; an address of ours is not."""
+    settings = Settings(_env_file=None, kitsu_base_url="http://localhost:1/edge", jikan_base_url="http://localhost:2")
+    assert is_public_instance(settings, "anilist")
+    assert not any(is_public_instance(settings, name) for name in ("kitsu", "jikan", "anidb"))
 
 
 def test_none_turns_a_provider_off() -> None:

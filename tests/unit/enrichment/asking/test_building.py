@@ -44,6 +44,20 @@ def test_tokens_go_to_their_provider_only() -> None:
     assert not any("very-secret" in repr(client) for client in clients.values())
 
 
+def test_our_networks_are_for_our_instances() -> None:
+    """What is asked at its public address cannot lead us into the networks that an instance of our own is in."""
+    clients = build(
+        enrich_allowed_networks="10.1.0.0/16",
+        jikan_base_url="http://10.1.0.5/v4",
+        animeplanet_base_url="https://www.anime-planet.com/",
+        anidb_client="example",
+        anidb_base_url="http://10.1.0.6:9001",
+    )
+    networks = {name: vars(vars(client)["_fetcher"])["_options"].allowed_networks for name, client in clients.items()}
+    ours, none = ("10.1.0.0/16",), ()
+    assert networks == {"jikan": ours, "anidb": ours, "anilist": none, "kitsu": none, "anime-planet": none}
+
+
 def test_own_limits() -> None:
     """Limits of the workflow stand in the place of the declared ones."""
     settings = Settings(_env_file=None)
