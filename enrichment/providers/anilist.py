@@ -30,6 +30,7 @@ from enrichment.providers.base import (
     ProviderUnavailableError,
     Request,
     ShapeChangedError,
+    cut_search,
 )
 from enrichment.providers.json_reader import JsonReader, load_json
 from enrichment.validation import build_facts, get_today
@@ -89,6 +90,7 @@ class AnilistProvider:
 
     def plan_search(self, title: str) -> Request | None:
         """A search by words, in all languages that AniList has."""
+        title = cut_search(title)
         return _ask(f"search/{title}", "Search", {"title": title})
 
     def parse_search(self, answer: Answer) -> Sequence[Candidate]:

@@ -32,6 +32,7 @@ from enrichment.providers.base import (
     ProviderInfo,
     Request,
     ShapeChangedError,
+    cut_search,
 )
 from enrichment.providers.html_reader import find_class, iterate_json_ld, load_page, read_line
 from enrichment.providers.json_reader import JsonReader
@@ -93,6 +94,7 @@ class AnimePlanetProvider:
 
     def plan_search(self, title: str) -> Request | None:
         """A search by name; robots.txt decides whether it is asked."""
+        title = cut_search(title)
         return Request(key=f"search/{title}", path=f"/anime/all?{urlencode({'name': title})}", accept="text/html")
 
     def parse_search(self, answer: Answer) -> Sequence[Candidate]:

@@ -17,7 +17,16 @@ from enrichment.providers.animeschedule_facts import (
     build_metadata,
     build_statistics,
 )
-from enrichment.providers.base import Answer, Candidate, Fault, Parsed, ProviderInfo, Request, ShapeChangedError
+from enrichment.providers.base import (
+    Answer,
+    Candidate,
+    Fault,
+    Parsed,
+    ProviderInfo,
+    Request,
+    ShapeChangedError,
+    cut_search,
+)
 from enrichment.providers.json_reader import JsonReader, load_json
 from enrichment.validation import build_facts, get_today
 
@@ -76,6 +85,7 @@ class AnimeScheduleProvider:
 
     def plan_search(self, title: str) -> Request | None:
         """A search by words; what it finds names its ids at MyAnimeList, AniList, …"""
+        title = cut_search(title)
         return _build_search(f"search/{title}", {"q": title})
 
     def plan_lookup(self, id_space: str, external_id: str) -> Request | None:

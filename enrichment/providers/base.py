@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from core.enrichment import EnrichStage
 from core.errors import PermanentError, TransientError
@@ -27,7 +27,11 @@ __all__ = [
     "ProviderUnavailableError",
     "Request",
     "ShapeChangedError",
+    "cut_search",
 ]
+
+# Addresses have an end, and so have keys of an index.
+_MAX_SEARCH_CHARS: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,3 +175,8 @@ class Provider(Protocol):
 
     def parse_search(self, answer: Answer) -> Sequence[Candidate]:
         """The titles that a search found, the best first; those that cannot be read are left out."""
+
+
+def cut_search(title: str) -> str:
+    """As much of a title as is searched for: no search is better for more of it."""
+    return title[:_MAX_SEARCH_CHARS].strip()

@@ -20,6 +20,7 @@ from enrichment.providers.base import (
     ProviderUnavailableError,
     Request,
     ShapeChangedError,
+    cut_search,
 )
 from enrichment.providers.jikan_facts import (
     build_candidate,
@@ -82,6 +83,7 @@ class JikanProvider:
 
     def plan_search(self, title: str) -> Request | None:
         """The first page of a search; adult titles are found, too: who may see them is decided elsewhere."""
+        title = cut_search(title)
         return Request(key=f"search/{title}", path=f"/anime?{urlencode({'q': title, 'limit': _SEARCH_SIZE})}")
 
     def parse_search(self, answer: Answer) -> Sequence[Candidate]:

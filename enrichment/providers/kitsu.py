@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 from core.enrichment import ID_SPACES, EnrichStage
 from core.providers import PROVIDER_LIMITS
-from enrichment.providers.base import Answer, Candidate, Parsed, ProviderInfo, Request, ShapeChangedError
+from enrichment.providers.base import Answer, Candidate, Parsed, ProviderInfo, Request, ShapeChangedError, cut_search
 from enrichment.providers.kitsu_facts import (
     build_candidate,
     build_characters,
@@ -62,6 +62,7 @@ class KitsuProvider:
 
     def plan_search(self, title: str) -> Request | None:
         """The first page of a search by words, in all languages that Kitsu has."""
+        title = cut_search(title)
         query = {"filter[text]": title, "page[limit]": _PAGE_SIZE, "include": "mappings"}
         return Request(key=f"search/{title}", path=f"/anime?{urlencode(query)}", accept=_MEDIA_TYPE)
 

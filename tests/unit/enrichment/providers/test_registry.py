@@ -35,3 +35,11 @@ def test_every_stage_that_is_declared_can_be_planned() -> None:
                 requests = provider.plan(stage, external_id)
                 assert requests and len({request.key for request in requests}) == len(requests)
                 assert "hidden" not in repr([(request.key, request.path, request.body) for request in requests])
+
+
+def test_a_title_without_end_is_searched_for_by_its_beginning() -> None:
+    """Keys of answers and addresses have an end; what cannot be searched says so."""
+    for provider in build_providers(Settings()).values():
+        request = provider.plan_search("題" * 1_000)
+        assert (request is not None) is provider.info.can_search
+        assert request is None or (len(request.key) <= 250 and len(request.path) <= 2_000)
