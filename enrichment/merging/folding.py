@@ -40,22 +40,28 @@ _COMPANY_NAMES: Final[Mapping[str, str]] = {
     "tokyomovieshinsha": "tmsentertainment",
     "tatsunokopro": "tatsunokoproduction",
     "mushipro": "mushiproduction",
+    "nipponsunrise": "sunrise",
+    "animeinternational": "aic",
+    "bnpictures": "bandainamcopictures",
+    "eightbit": "8bit",
+    "gonzokk": "gonzo",
+    "animationseven": "seven",
+    "beetrainproductions": "beetrain",
+    "radixaceentertainment": "radix",
+    "yokohamaanimationlab": "yokohamaanimationlaboratory",
 }
 
 
 @lru_cache(maxsize=100_000)
 def fold_name(text: str) -> str:
     """Case, width, Latin accents, punctuation and spaces do not count; what is only punctuation stays as it is."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    if not folded.isascii():
-        folded = unicodedata.normalize("NFC", _MARKS.sub("", unicodedata.normalize("NFD", folded)))
-    return _NOT_WORD.sub("", folded) or text
+    return _NOT_WORD.sub("", _fold_letters(text)) or text
 
 
 @lru_cache(maxsize=20_000)
 def fold_company(text: str) -> str:
     """'Sunrise Inc.', 'SUNRISE' and 'Studio Sunrise' are one; so are 'J.C.STAFF' and 'J.C. Staff'."""
-    words = [word for word in _NOT_WORD.split(unicodedata.normalize("NFKC", text).casefold()) if word]
+    words = [word for word in _NOT_WORD.split(_fold_letters(text)) if word]
     kept = "".join(word for word in words if word not in _COMPANY_WORDS)
     # Two letters alone name no company.
     return _COMPANY_NAMES.get(kept, kept) if len(kept) > 2 else fold_name(text)
@@ -140,3 +146,10 @@ def fold_trailer(text: str) -> str:
 def fold_review(value: Mapping[str, Any]) -> str:
     """By its words."""
     return fold_name(str(value.get("summary")))
+
+
+def _fold_letters(text: str) -> str:
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    if folded.isascii():
+        return folded
+    return unicodedata.normalize("NFC", _MARKS.sub("", unicodedata.normalize("NFD", folded)))

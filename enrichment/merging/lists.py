@@ -58,8 +58,11 @@ def merge_episodes(said: Sequence[Said], context: Context) -> MergedField:
                 )
         if texts := _get_part(words, "synopsis"):
             entry["synopsis"] = rate_texts("synopsis", texts, context.model)[0].text
-        # False is what a source says that does not know.
-        return entry | {flag: any(value.get(flag) for _, value in words) for flag in ("filler", "recap")}
+        for flag in ("filler", "recap"):
+            # False is also what a source says that does not know.
+            if flags := [value[flag] for _, value in words if flag in value]:
+                entry[flag] = any(flags)
+        return entry
 
     grouped = _group(said, lambda episode: episode["number"])
     merged = _merge("episode_list", said, context, grouped=grouped, build=build, told=False)
@@ -84,7 +87,7 @@ def merge_characters(said: Sequence[Said], context: Context) -> MergedField:
         for one in _get_part(words, "voice_actors"):
             for actor in one.value:
                 actors.setdefault(fold_person(actor), actor)
-        return entry | ({"voice_actors": list(actors.values())} if actors else {"voice_actors": []})
+        return entry | ({"voice_actors": list(actors.values())} if actors else {})
 
     grouped = _group(said, lambda character: fold_person(character["name"]))
     return _merge("characters", said, context, grouped=grouped, build=build)
@@ -123,7 +126,7 @@ def merge_related(said: Sequence[Said], context: Context) -> MergedField:
             for one, value in words:
                 if one.source == source:
                     ids = {**(value.get("external_ids") or {}), **ids}
-        return entry | {"external_ids": dict(sorted(ids.items()))}
+        return entry | ({"external_ids": dict(sorted(ids.items()))} if ids else {})
 
     return _merge("related_anime", said, context, grouped=_group_related(said), build=build)
 
