@@ -70,7 +70,10 @@ class Enrichment:
     @cached_property
     def clients(self) -> dict[str, ProviderClient]:
         """Of the providers that are configured."""
-        return build_clients(self._settings, self.providers, self._database, limits=self.get_limits())
+        most_wait_s = self.workflow.patience.provider.total_seconds()
+        return build_clients(
+            self._settings, self.providers, self._database, limits=self.get_limits(), most_wait_s=most_wait_s
+        )
 
     def get_limits(self) -> Mapping[str, tuple[Limit, ...]]:
         """Those of the workflow, the providers' own where it sets none."""

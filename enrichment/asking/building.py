@@ -26,10 +26,12 @@ def build_clients(
     gate: ProviderGate | None = None,
     options: AskOptions | None = None,
     limits: Mapping[str, tuple[Limit, ...]] | None = None,
+    most_wait_s: float = 90.0,
 ) -> dict[str, ProviderClient]:
     """A client for each provider that is configured. Opens and starts nothing.
 
-    `limits` stand in the place of those that the providers declare (see the workflow).
+    `limits` stand in the place of those that the providers declare, `most_wait_s` is the longest wait for leave to ask
+    (see the workflow).
     """
     gate = gate or build_gate(settings)
     answers = AnswerRepository(database)
@@ -47,7 +49,7 @@ def build_clients(
             gate,
             answers,
             headers=_build_headers(settings, name),
-            options=options or _build_ask_options(settings),
+            options=options or _build_ask_options(settings, most_wait_s),
         )
     return clients
 
@@ -57,8 +59,10 @@ def build_gate(settings: Settings) -> ProviderGate:
     return ProviderGate(settings, options=GateOptions(probe_s=settings.enrich_timeout_s + 10.0))
 
 
-def _build_ask_options(settings: Settings) -> AskOptions:
-    return AskOptions(timeout_s=settings.enrich_timeout_s, max_bytes=settings.enrich_max_answer_bytes)
+def _build_ask_options(settings: Settings, most_wait_s: float) -> AskOptions:
+    return AskOptions(
+        timeout_s=settings.enrich_timeout_s, max_bytes=settings.enrich_max_answer_bytes, most_wait_s=most_wait_s
+    )
 
 
 def _build_fetch_options(settings: Settings, info: ProviderInfo) -> FetchOptions:
