@@ -72,7 +72,7 @@ class IdMappingRepository:
         """Entries of each table that is stored."""
         query = select(id_mappings.c.source, func.count(id_mappings.c.entry.distinct())).group_by(id_mappings.c.source)
         with self._database.begin() as connection:
-            return dict(connection.execute(query.order_by(id_mappings.c.source)))
+            return dict(connection.execute(query.order_by(id_mappings.c.source)).all())
 
     def _insert(self, connection: Connection, source: str, rows: Sequence[tuple[int, str, str]]) -> None:
         entries, spaces, ids = zip(*rows, strict=True)

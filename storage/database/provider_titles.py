@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from storage.database.session import Database
 
@@ -75,20 +76,20 @@ class ProviderTitleRepository:
     def load_all(self, provider: str) -> dict[str, tuple[str, ...]]:
         """All titles by external id, in the order of the dump."""
         with self._database.begin() as connection:
-            return _group(connection.execute(_ALL, {"provider": provider}).tuples())
+            return _group(connection.execute(_ALL, {"provider": provider}))
 
     def find_folded(self, provider: str, folded: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """All titles of the entries that have one of these folded titles."""
         with self._database.begin() as connection:
             parameters = {"provider": provider, "folded": list(folded)}
             ids = list(connection.execute(_BY_FOLDED, parameters).scalars())
-            return _group(connection.execute(_OF_IDS, {"provider": provider, "ids": ids}).tuples()) if ids else {}
+            return _group(connection.execute(_OF_IDS, {"provider": provider, "ids": ids})) if ids else {}
 
 
-def _group(rows: Iterable[tuple[str, str]] | Iterator[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+def _group(rows: Iterable[Row[Any]]) -> dict[str, tuple[str, ...]]:
     found: defaultdict[str, list[str]] = defaultdict(list)
-    for external_id, title in rows:
-        found[external_id].append(title)
+    for row in rows:
+        found[row.external_id].append(row.title)
     return {external_id: tuple(titles) for external_id, titles in found.items()}
 
 
