@@ -55,7 +55,7 @@ class OverridePath(TitlePath):
         min_length=1,
         max_length=64,
         description="A field of the document, but not external_ids.",
-        json_schema_extra={"example": OVERRIDABLE_FIELDS[0]},
+        json_schema_extra={"enum": list(OVERRIDABLE_FIELDS), "example": "episodes"},
     )
 
 
