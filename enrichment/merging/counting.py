@@ -119,7 +119,7 @@ def _count_field(
     kind = get_rule(name).kind
     if kind in (Kind.LABEL, Kind.OPEN):
         counts.votes[name][_build_vote_pattern(name, words, airing=airing, label=label)] += 1
-    elif kind is Kind.LIST:
+    elif kind is Kind.LIST and get_rule(name).silence:
         for pattern in _build_list_patterns(name, words, label):
             counts.lists[name][pattern] += 1
 

@@ -12,6 +12,7 @@ from math import exp, log
 from typing import Final
 
 from enrichment.merging.model import MergeModel, SourceQuality, clip
+from enrichment.merging.rules import get_rule
 
 # Above it an element is kept.
 KEEP_FROM: Final = 0.5
@@ -27,6 +28,8 @@ class Listing:
 
 def judge_element(name: str, model: MergeModel, listings: Sequence[Listing], *, label: str | None = None) -> float:
     """The probability that the element is true."""
+    if not get_rule(name).silence:
+        listings = [one for one in listings if one.has]
     qualities = [model.get_quality(name, one.source) for one in listings]
     weights = weigh_listings(name, model, listings, qualities)
     truth = clip(model.get_field(name).truth)

@@ -42,6 +42,7 @@ class Rule:
                which is no change but an error before
     change_airing  the same while a title is airing or announced
     labels     the elements are of a small vocabulary, of which some sites have a part
+    silence    of a list: that a source leaves an element out speaks against it; not where every site knows some
     absence    of a list: how often a source that lists something leaves out a true element, and adds a false one
     """
 
@@ -54,6 +55,7 @@ class Rule:
     change: float = 0.0
     change_airing: float = 0.1
     labels: bool = False
+    silence: bool = False
     absence: tuple[float, float] = (0.4, 0.1)
 
     def fold_values(self, values: Sequence[Any]) -> list[Hashable]:
@@ -61,8 +63,8 @@ class Rule:
         return self.fold_all(values) if self.fold_all else [self.fold(value) for value in values]
 
 
-def _list(fold: Fold, *, left_out: float, added: float, labels: bool = False) -> Rule:
-    return Rule(kind=Kind.LIST, fold=fold, absence=(left_out, added), labels=labels)
+def _list(fold: Fold, *, left_out: float, added: float, labels: bool = False, silence: bool = False) -> Rule:
+    return Rule(kind=Kind.LIST, fold=fold, absence=(left_out, added), labels=labels, silence=silence)
 
 
 _NAME = Rule(kind=Kind.OPEN, fold=folding.fold_name, wrongs=20.0)
@@ -88,11 +90,11 @@ RULES: Final[Mapping[str, Rule]] = {
     "aired": Rule(kind=Kind.AIRED),
     "broadcast": Rule(kind=Kind.OPEN, fold=folding.fold_name, change_airing=0.5),
     "rating": Rule(kind=Kind.LABEL, accuracy=0.8),
-    "genres": _list(folding.fold_name, left_out=0.4, added=0.1, labels=True),
-    "themes": _list(folding.fold_name, left_out=0.6, added=0.1, labels=True),
-    "demographics": _list(folding.fold_name, left_out=0.3, added=0.05, labels=True),
+    "genres": _list(folding.fold_name, left_out=0.4, added=0.1, labels=True, silence=True),
+    "themes": _list(folding.fold_name, left_out=0.6, added=0.1, labels=True, silence=True),
+    "demographics": _list(folding.fold_name, left_out=0.3, added=0.05, labels=True, silence=True),
     "tags": _list(folding.fold_name, left_out=0.8, added=0.05),
-    "studios": _list(folding.fold_company, left_out=0.2, added=0.1),
+    "studios": _list(folding.fold_company, left_out=0.2, added=0.1, silence=True),
     "producers": _list(folding.fold_company, left_out=0.5, added=0.05),
     "licensors": _list(folding.fold_company, left_out=0.5, added=0.05),
     "source": Rule(kind=Kind.LABEL, accuracy=0.8),
@@ -101,7 +103,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "trailers": _list(folding.fold_trailer, left_out=0.7, added=0.05),
     "images": Rule(kind=Kind.MAPPING, change=0.2),
     "external_ids": Rule(kind=Kind.MAPPING, accuracy=0.95),
-    "episode_list": Rule(kind=Kind.EPISODES, absence=(0.2, 0.1)),
+    "episode_list": Rule(kind=Kind.EPISODES, absence=(0.2, 0.1), silence=True),
     "related_anime": Rule(kind=Kind.RELATED, absence=(0.5, 0.05)),
     "franchise": _NAME,
     "score": _STATISTIC,

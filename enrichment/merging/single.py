@@ -172,10 +172,10 @@ def choose_spelling(
         forms[form] = value
         trust[form] += model.get_quality(name, source).accuracy
 
-    def rank(form: str) -> tuple[bool, float, str]:
+    def rank(form: str) -> tuple[bool, float, int, str]:
         value = forms[form]
         plain = prefer_cased and isinstance(value, str) and value.islower()
-        return plain, -round(trust[form], 9), form
+        return plain, -round(trust[form], 9), len(form), form
 
     return forms[min(forms, key=rank)]
 
