@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from tests.picture_host.replies import Reply
-from tests.provider_stands.anidb import AniDBStand
+from tests.provider_stands.anidb import TITLES_PATH, AniDBStand
 from tests.provider_stands.anilist import AniListStand
 from tests.provider_stands.animeplanet import AnimePlanetStand
 from tests.provider_stands.animeschedule import AnimeScheduleStand
@@ -20,6 +20,8 @@ from tests.provider_stands.titles import StandTitle
 ANYTHING = ""
 # What a provider sends besides, whether or not a limit is kept, comes from `Limiter.build_headers`.
 _NORMAL = "normal"
+# Rules for robots are for all to read, and AniDB's dump comes from another host than its API.
+_UNLIMITED = frozenset({"/robots.txt", TITLES_PATH})
 _STANDS: Mapping[str, Callable[[Sequence[StandTitle]], Callable[[Asked], Reply]]] = {
     "jikan": lambda titles: JikanStand(titles).answer,
     "anilist": lambda titles: AniListStand(titles).answer,
@@ -62,14 +64,24 @@ class Desk:
         """One request."""
         limiter = self._limiters[asked.provider]
         mood = self._find_mood(asked)
-        wait_s = limiter.take(asked.at)
+        wait_s = None if asked.path in _UNLIMITED else limiter.take(asked.at)
         over = wait_s is not None and self._keeps_limits
         if over and wait_s is not None:
             reply = build_refusal(limiter, asked.at, wait_s)
         else:
             reply = self._answer_in(mood, asked, limiter)
         conditional = bool({"if-none-match", "if-modified-since"} & asked.headers.keys())
-        self._records.add(Seen(asked.provider, asked.key, asked.at, reply.status, over, conditional, mood))
+        seen = Seen(
+            provider=asked.provider,
+            key=asked.key,
+            at=asked.at,
+            status=reply.status,
+            over=over,
+            conditional=conditional,
+            mood=mood,
+            is_limited=asked.path not in _UNLIMITED,
+        )
+        self._records.add(seen)
         return replace(reply, wait_s=reply.wait_s + self._latency_s)
 
     def _answer_in(self, mood: str, asked: Asked, limiter: Limiter) -> Reply:

@@ -8,12 +8,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 import psycopg
+
+from indexing.importing import Importer
+from indexing.sources.files import RawRecord
+from storage.database.jobs import JobRepository
+from storage.database.session import Database
+from storage.database.titles import TitleRepository
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 _STOP_LIMIT_S = 30.0
@@ -55,7 +62,7 @@ class WorkerFleet:
 
     def start(self, name: str) -> None:
         """Start a process that does not run."""
-        arguments = (*_WORKER, "-n", f"{name}@%h", *_WORKER_OPTIONS)
+        arguments: tuple[str, ...] = (*_WORKER, "-n", f"{name}@%h", *_WORKER_OPTIONS)
         if name == "beat":
             arguments = (
                 "beat",
@@ -78,6 +85,13 @@ class WorkerFleet:
         """End it as a power cut would."""
         self._processes[name].kill()
         self._processes[name].wait()
+
+    def add_titles(self, documents: Iterable[Mapping[str, Any]]) -> None:
+        """Import documents from here; nothing is indexed."""
+        with closing(Database(self.env["DATABASE_URL"])) as database:
+            jobs = JobRepository(database)
+            records = (RawRecord(number, value=dict(value)) for number, value in enumerate(documents, start=1))
+            Importer(database, TitleRepository(database), jobs).run(jobs.create("import", {}), records)
 
     def run_command(self, *arguments: str, limit_s: float = 120.0) -> str:
         """What an `avs` command prints. Raises RuntimeError if it fails."""

@@ -52,7 +52,12 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One request that was answered. `over`: it was one too many; `conditional`: it named what it has."""
+    """One request that was answered.
+
+    over         it was one too many
+    conditional  it named what it has
+    is_limited   it counts for the provider's limit
+    """
 
     provider: str
     key: str
@@ -61,6 +66,7 @@ class Seen:
     over: bool
     conditional: bool
     mood: str
+    is_limited: bool = True
 
 
 class Records:

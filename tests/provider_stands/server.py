@@ -130,7 +130,8 @@ class ProviderStands:
                     "allowed": window.amount,
                     "period_s": window.period_s,
                     "most": count_most_in_window(
-                        [one.at for one in self.records.list_seen(provider)], window.period_s / self.factor
+                        [one.at for one in self.records.list_seen(provider) if one.is_limited],
+                        window.period_s / self.factor,
                     ),
                 }
                 for window in windows
