@@ -14,6 +14,7 @@ import click
 from cli import evaluation_tables as tables
 from cli.evaluation_stack import DATA, JSON, SEED, WAIT_S, EvaluatedStack, open_stack, print_report, show_progress
 from cli.exits import Exit
+from cli.linking_evaluation import evaluate_links
 from cli.merge_evaluation import evaluate_merges
 from cli.parser_evaluation import evaluate_parsers
 from cli.picture_evaluation import evaluate_images, evaluate_multimodals, evaluate_title_pictures
@@ -53,7 +54,14 @@ def eval_command() -> None:
     """Measure what the running stack finds, against gold sets."""
 
 
-for _command in (evaluate_images, evaluate_multimodals, evaluate_title_pictures, evaluate_parsers, evaluate_merges):
+for _command in (
+    evaluate_images,
+    evaluate_multimodals,
+    evaluate_title_pictures,
+    evaluate_parsers,
+    evaluate_links,
+    evaluate_merges,
+):
     eval_command.add_command(_command)
 
 

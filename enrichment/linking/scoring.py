@@ -29,42 +29,19 @@ _GAP_MAX: Final = 8.0
 _INTERCEPT: Final = "intercept"
 
 
+Points = tuple[tuple[float, float], ...]
+
+
 @dataclass(frozen=True, slots=True)
-class LinkModel:
-    """Weights of both steps by feature, points of the calibration, and where to accept and to ask a person."""
+class Certainty:
+    """What scores of one class of candidates came to.
 
-    alone: Mapping[str, float]
-    among: Mapping[str, float]
-    calibration: tuple[tuple[float, float], ...]
+    calibration  (score, share that was right), rising
+    accept       the probability from which on candidates are linked
+    """
+
+    calibration: Points
     accept: float
-    review: float
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> LinkModel:
-        """As `to_json` gave it."""
-        return cls(
-            alone=dict(value["alone"]),
-            among=dict(value["among"]),
-            calibration=tuple((float(score), float(share)) for score, share in value["calibration"]),
-            accept=float(value["accept"]),
-            review=float(value["review"]),
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """For `model.json`."""
-        return {
-            "alone": dict(sorted(self.alone.items())),
-            "among": dict(sorted(self.among.items())),
-            "calibration": [list(point) for point in self.calibration],
-            "accept": self.accept,
-            "review": self.review,
-        }
-
-    def judge(self, probability: float) -> LinkState:
-        """Linked, doubtful (a person is asked) or none."""
-        if probability >= self.accept:
-            return LinkState.LINKED
-        return LinkState.DOUBTFUL if probability >= self.review else LinkState.NONE
 
     def calibrate(self, score: float) -> float:
         """The share that was right at this score: straight between the points, level beyond them."""
@@ -78,11 +55,59 @@ class LinkModel:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkModel:
+    """Weights of both steps by feature, and what came of it.
+
+    known, bare  candidates whose year is known, and those of which it is not: among the latter are more mistakes
+    review       the probability from which on a person is asked
+    """
+
+    alone: Mapping[str, float]
+    among: Mapping[str, float]
+    known: Certainty
+    bare: Certainty
+    review: float
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> LinkModel:
+        """As `to_json` gave it."""
+        return cls(
+            alone=dict(value["alone"]),
+            among=dict(value["among"]),
+            known=_read_certainty(value["known"]),
+            bare=_read_certainty(value["bare"]),
+            review=float(value["review"]),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """For `model.json`."""
+        return {
+            "alone": dict(sorted(self.alone.items())),
+            "among": dict(sorted(self.among.items())),
+            **{
+                name: {"accept": one.accept, "calibration": [list(point) for point in one.calibration]}
+                for name, one in (("known", self.known), ("bare", self.bare))
+            },
+            "review": self.review,
+        }
+
+    def get_certainty(self, features: Mapping[str, float]) -> Certainty:
+        """What holds for a candidate with these features."""
+        return self.bare if "year_unknown" in features else self.known
+
+
+def _read_certainty(value: Mapping[str, Any]) -> Certainty:
+    points = tuple((float(score), float(share)) for score, share in value["calibration"])
+    return Certainty(points, float(value["accept"]))
+
+
+@dataclass(frozen=True, slots=True)
 class Scored:
-    """A candidate with its probability and the reasons in words."""
+    """A candidate with its probability, what that makes of it, and the reasons in words."""
 
     candidate: Candidate
     probability: float
+    state: LinkState
     why: tuple[str, ...]
 
 
@@ -97,14 +122,20 @@ def score_candidates(subject: Subject, candidates: Sequence[Candidate], model: L
     measured = [measure(subject, candidate) for candidate in candidates]
     alone = [weigh(model.alone, features) for features in measured]
     scored = [
-        Scored(
-            candidate,
-            round(_heed_ids(model.calibrate(weigh(model.among, measure_among(alone, place, features))), features), 4),
-            tuple(describe(features)),
-        )
+        _score(candidate, features, weigh(model.among, measure_among(alone, place, features)), model)
         for place, (candidate, features) in enumerate(zip(candidates, measured, strict=True))
     ]
     return sorted(scored, key=lambda one: (-one.probability, one.candidate.external_id))
+
+
+def _score(candidate: Candidate, features: Mapping[str, float], score: float, model: LinkModel) -> Scored:
+    certainty = model.get_certainty(features)
+    probability = round(_heed_ids(certainty.calibrate(score), features), 4)
+    if probability >= certainty.accept and "ids_differ" not in features:
+        state = LinkState.LINKED
+    else:
+        state = LinkState.DOUBTFUL if probability >= model.review else LinkState.NONE
+    return Scored(candidate, probability, state, tuple(describe(features)))
 
 
 def _heed_ids(probability: float, features: Mapping[str, float]) -> float:

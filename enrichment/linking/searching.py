@@ -13,6 +13,7 @@ from typing import Final
 from enrichment.linking.features import Subject
 from enrichment.linking.scoring import LinkModel, Scored, score_candidates
 from enrichment.providers.base import Candidate
+from storage.database.enrichment_models import LinkState
 
 Search = Callable[[str], Sequence[Candidate]]
 # The provider's own record of an id; None if it has none.
@@ -38,7 +39,7 @@ def _search(subject: Subject, search: Search, model: LinkModel) -> list[Scored]:
         for candidate in search(title):
             candidates.setdefault(candidate.external_id, candidate)
         scored = score_candidates(subject, list(candidates.values()), model)
-        if scored and scored[0].probability >= model.accept:
+        if scored and scored[0].state is LinkState.LINKED:
             break
     return scored
 

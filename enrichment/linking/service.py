@@ -94,7 +94,7 @@ class LinkService:
         else:
             scored = find_candidates(subject, search, verify, self._model) if search is not None else []
             build = _build_contradicted if verdict.is_contradicted else _build_scored
-            found = build(slug, provider, verdict, scored, self._model)
+            found = build(slug, provider, verdict, scored)
         kept = self._links.store(found)
         if kept.state is LinkState.DOUBTFUL:
             _log.info(Event.LINK_DOUBTFUL, slug=slug, provider=provider, probability=kept.probability)
@@ -123,11 +123,8 @@ def _build_mapped(slug: str, provider: str, verdict: Verdict) -> StoredLink:
     )
 
 
-def _build_contradicted(
-    slug: str, provider: str, verdict: Verdict, scored: Sequence[Scored], model: LinkModel
-) -> StoredLink:
+def _build_contradicted(slug: str, provider: str, verdict: Verdict, scored: Sequence[Scored]) -> StoredLink:
     """Never more than doubtful, however well a candidate fits."""
-    del model
     shown = {one.candidate.external_id: one for one in scored}
     candidates = [
         {**_show(shown[voice["external_id"]]), "why": [*shown[voice["external_id"]].why, *voice["why"]]}
@@ -146,11 +143,11 @@ def _build_contradicted(
     )
 
 
-def _build_scored(slug: str, provider: str, verdict: Verdict, scored: Sequence[Scored], model: LinkModel) -> StoredLink:
+def _build_scored(slug: str, provider: str, verdict: Verdict, scored: Sequence[Scored]) -> StoredLink:
     del verdict
     best = scored[0] if scored else None
     probability = best.probability if best else 0.0
-    state = model.judge(probability)
+    state = best.state if best else LinkState.NONE
     return StoredLink(
         slug=slug,
         provider=provider,

@@ -26,7 +26,7 @@ def score(subject: Subject, *candidates: Candidate) -> dict[str, float]:
 
 def judge(subject: Subject, *candidates: Candidate) -> LinkState:
     """What becomes of the best."""
-    return load_model().judge(max(score(subject, *candidates).values()))
+    return score_candidates(subject, candidates, load_model())[0].state
 
 
 def test_the_same_title_is_linked() -> None:
@@ -99,10 +99,16 @@ def test_a_candidate_without_titles_is_nothing() -> None:
 
 def test_calibration_is_monotonous() -> None:
     """A higher score is never a lower probability, and all are between 0 and 1."""
+    for certainty in (load_model().known, load_model().bare):
+        found = [certainty.calibrate(score / 4) for score in range(-80, 80)]
+        assert found == sorted(found)
+        assert 0 <= found[0] <= found[-1] <= 1
+
+
+def test_titles_alone_have_to_be_surer() -> None:
+    """Where nothing but titles is known a link needs at least as high a probability, and never less than four in five."""
     model = load_model()
-    found = [model.calibrate(score / 4) for score in range(-80, 80)]
-    assert found == sorted(found)
-    assert 0 <= found[0] <= found[-1] <= 1
+    assert 0.8 <= model.known.accept <= model.bare.accept
 
 
 def test_parameters_survive_json() -> None:
