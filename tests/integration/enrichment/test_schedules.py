@@ -1,0 +1,253 @@
+"""What beat starts: which titles are picked, that runs never overlap, and the chores."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from core.errors import ConfigurationError
+from messaging.names import TASK_ENRICH_SCHEDULE, TASK_RUN_JOB
+from storage.database.locks import LockService
+from storage.database.models import JobState
+from storage.database.provider_titles import ProviderTitleRepository
+from tests.integration.enrichment.pipeline import TrialPipeline
+from tests.provider_stands import ProviderStands
+from tests.provider_stands.workflows import write_workflow
+
+FACTOR = 2_000.0
+
+
+@pytest.fixture(scope="module")
+def stands() -> Iterator[ProviderStands]:
+    """The providers."""
+    with ProviderStands(factor=FACTOR) as running:
+        yield running
+
+
+@pytest.fixture
+def pipeline(database_url: str, redis_url: str, stands: ProviderStands, tmp_path: Path) -> Iterator[TrialPipeline]:
+    """A worker for AniDB and Kitsu over an empty database and an empty Redis."""
+    redis.Redis.from_url(redis_url).flushdb()
+    env = stands.build_env(["anidb", "kitsu"])
+    changes = {
+        'ages = { airing = "6 h"': 'ages = { airing = "1 h", upcoming = "1 d", recent = "14 d", finished = "90 d" }'
+    }
+    made = TrialPipeline(database_url, redis_url, env, workflow=write_workflow(tmp_path, FACTOR, changes=changes))
+    made.execute("TRUNCATE titles, jobs, provider_answers, provider_counts, provider_titles, merge_models CASCADE")
+    yield made
+    made.close()
+    stands.set_mood("anidb", "normal")
+
+
+def add(pipeline: TrialPipeline, **statuses: dict[str, Any]) -> None:
+    """Titles by slug, each with these facts."""
+    pipeline.add(*[{"title": name, "external_ids": {"kitsu": 900_000 + place}, **facts}
+                   for place, (name, facts) in enumerate(statuses.items())])  # fmt: skip
+
+
+def say(
+    pipeline: TrialPipeline, slug: str, *, days_ago: float, state: str = "done", quality: float | None = None
+) -> None:
+    """All stages of Kitsu were asked so long ago; the title has this quality."""
+    pipeline.execute(
+        "INSERT INTO enrich_parts (slug, provider, stage, state, settled_at, fetched_at, due_at) "
+        "SELECT :slug, p.name, s.name, :state, ago, ago, CASE WHEN :state IN ('failed', 'blocked') THEN ago END "
+        "FROM (SELECT now() - make_interval(secs => :secs) AS ago) a, unnest(ARRAY['kitsu', 'anidb']) p(name), unnest(ARRAY['metadata', 'episodes', 'relations', 'statistics', "
+        "  'characters', 'staff']) s(name)",
+        slug=slug,
+        state=state,
+        secs=days_ago * 86_400,
+    )
+    if quality is not None:
+        pipeline.execute(
+            "INSERT INTO provenance (slug, fields, quality, quality_parts, model_version, inputs_hash) "
+            "VALUES (:slug, '{}', :quality, '{}', 0, '')",
+            slug=slug,
+            quality=quality,
+        )
+
+
+def start(pipeline: TrialPipeline, name: str) -> list[str] | None:
+    """The titles that a schedule picks; None if it starts nothing. The job is then taken away."""
+    job_id = pipeline.enrichment.schedules.start(name)
+    if job_id is None:
+        return None
+    job = pipeline.jobs.get(job_id)
+    assert job.params["schedule"] == name
+    pipeline.jobs.cancel(job_id)
+    return job.params["ids"]
+
+
+def test_what_is_on_air_is_asked_about_every_few_hours(pipeline: TrialPipeline) -> None:
+    """By the age of the workflow, the best known first; what is finished is not looked at."""
+    add(
+        pipeline,
+        old={"status": "ONGOING", "popularity": 20},
+        known={"status": "ONGOING", "popularity": 3},
+        fresh={"status": "ONGOING"},
+        done={"status": "FINISHED", "year": 1990},
+    )
+    say(pipeline, "old", days_ago=0.1)
+    say(pipeline, "fresh", days_ago=0.01)
+    assert start(pipeline, "airing") == ["known", "old"]
+
+
+def test_what_is_finished_is_asked_by_age_and_quality(pipeline: TrialPipeline) -> None:
+    """The poorest first; poor ones grow old in half the time; what was never asked is not for this schedule."""
+    finished = {"status": "FINISHED", "year": 1990}
+    add(pipeline, good=finished, bad=finished, fresh=finished, young=finished, never=finished, unmerged=finished)
+    say(pipeline, "good", days_ago=400, quality=90)
+    say(pipeline, "bad", days_ago=400, quality=20)
+    say(pipeline, "unmerged", days_ago=400)
+    # Older than half of all ages but not old: it counts for a poor one only.
+    say(pipeline, "young", days_ago=50, quality=20)
+    say(pipeline, "fresh", days_ago=50, quality=90)
+    assert start(pipeline, "finished") == ["unmerged", "bad", "young", "good"]
+
+
+def test_new_titles_are_asked_about_once(pipeline: TrialPipeline) -> None:
+    """The best known first, excluded ones never; what was not found counts as asked."""
+    add(pipeline, first={"popularity": 1}, second={"popularity": 2}, hidden={"popularity": 3}, asked={"popularity": 4})
+    pipeline.execute("UPDATE titles SET excluded = true WHERE slug = 'hidden'")
+    say(pipeline, "asked", days_ago=1, state="absent")
+    assert start(pipeline, "new") == ["first", "second"]
+
+
+def test_what_failed_is_tried_again_when_it_is_due(pipeline: TrialPipeline) -> None:
+    """Blocked ones, too; the longest due first."""
+    add(pipeline, late={}, later={}, waiting={}, given_up={})
+    say(pipeline, "late", days_ago=2, state="failed")
+    say(pipeline, "later", days_ago=1, state="blocked")
+    say(pipeline, "waiting", days_ago=-1, state="failed")
+    say(pipeline, "given-up", days_ago=9, state="dead")
+    assert start(pipeline, "retry") == ["late", "later"]
+
+
+def test_nothing_to_do_is_no_job(pipeline: TrialPipeline) -> None:
+    """No schedule leaves an empty job behind."""
+    assert [start(pipeline, name) for name in ("airing", "finished", "new", "retry")] == [None] * 4
+    assert pipeline.jobs.list_recent() == []
+
+
+def test_two_runs_of_a_schedule_never_overlap(pipeline: TrialPipeline) -> None:
+    """While a job of it is open, or somebody else is starting one, none is started; another schedule may."""
+    add(pipeline, title={"status": "ONGOING"})
+    job_id = pipeline.enrichment.schedules.start("airing")
+    assert job_id is not None and pipeline.hints.sent.pop() == (TASK_RUN_JOB, {"job_id": str(job_id)})
+    assert pipeline.enrichment.schedules.start("airing") is None
+    pipeline.jobs.close(job_id, JobState.COMPLETED)
+    with LockService(pipeline.database).try_hold(uuid.uuid5(_get_locks(), "airing")):
+        assert pipeline.enrichment.schedules.start("airing") is None
+        assert pipeline.enrichment.schedules.start("new") is not None
+    assert pipeline.enrichment.schedules.start("airing") is not None
+
+
+def _get_locks() -> uuid.UUID:
+    from enrichment import schedules
+
+    return schedules._LOCKS
+
+
+def test_a_schedule_that_the_workflow_has_not_is_an_error(pipeline: TrialPipeline) -> None:
+    """A message of an older workflow: it is named."""
+    with pytest.raises(ConfigurationError, match="no schedule 'weekly'"):
+        pipeline.enrichment.schedules.start("weekly")
+
+
+def test_a_run_of_a_schedule_asks_and_merges(pipeline: TrialPipeline, stands: ProviderStands) -> None:
+    """As any job does, and its titles may be gone by then."""
+    title = stands.titles[0]
+    pipeline.add(
+        {"title": title.title, "status": "ONGOING", "external_ids": {"kitsu": title.ids["kitsu"]}},
+        {"title": "Gone before it was asked", "status": "ONGOING", "external_ids": {"kitsu": 999_999}},
+    )
+    job_id = pipeline.enrichment.schedules.start("airing")
+    assert job_id is not None
+    pipeline.execute("DELETE FROM titles WHERE slug LIKE 'gone%'")
+    pipeline.drain()
+    job = pipeline.jobs.get(job_id)
+    assert job.state is JobState.COMPLETED and pipeline.progress(job).stages["enrich"] == {"done": 1}
+
+
+# Chores
+
+
+def run_chore(pipeline: TrialPipeline, name: str) -> str | None:
+    """Start the schedule by its task, do the job, and say what it came to."""
+    pipeline.do(TASK_ENRICH_SCHEDULE, {"name": name})
+    ((_, arguments),) = pipeline.hints.sent
+    pipeline.drain()
+    job = pipeline.jobs.get(uuid.UUID(arguments["job_id"]))
+    assert job.state is JobState.COMPLETED
+    return job.message
+
+
+def test_the_dump_of_titles_is_fetched_once_a_day(pipeline: TrialPipeline, stands: ProviderStands) -> None:
+    """It takes the place of the one before; the second run of a day asks for nothing."""
+    titles = ProviderTitleRepository(pipeline.database)
+    message = run_chore(pipeline, "titles")
+    assert message is not None and "titles, as of" in message
+    loaded = titles.load_all("anidb")
+    assert len(loaded) >= len([one for one in stands.titles if "anidb" in one.ids])
+    asked = len(stands.list_seen("anidb"))
+    assert asked == 1
+    run_chore(pipeline, "titles")
+    assert len(stands.list_seen("anidb")) == asked and titles.load_all("anidb") == loaded
+    # A day later it is asked whether there is another one.
+    pipeline.execute("UPDATE provider_answers SET checked_at = now() - interval '1 day'")
+    run_chore(pipeline, "titles")
+    assert len(stands.list_seen("anidb")) == asked + 1 and titles.load_all("anidb") == loaded
+
+
+@pytest.mark.parametrize("mood", ["cut", "html-page", "empty", "refused", "exploding", "banned"])
+def test_a_dump_that_is_none_leaves_the_one_before(pipeline: TrialPipeline, stands: ProviderStands, mood: str) -> None:
+    """The job fails and says why; the next run asks anew, and the titles of the day before stay meanwhile."""
+    run_chore(pipeline, "titles")
+    before = ProviderTitleRepository(pipeline.database).load_all("anidb")
+    pipeline.execute(
+        "UPDATE provider_answers SET checked_at = now() - interval '1 day', etag = NULL, last_modified = NULL"
+    )
+    stands.set_mood("anidb", mood)
+    job_id = pipeline.start(chore="dump", schedule="titles")
+    with pytest.raises(Exception) as caught:
+        pipeline.step()
+    assert "anidb" in str(caught.value).lower() or isinstance(caught.value, ShapeChangedError)
+    pipeline.jobs.close(job_id, JobState.FAILED, message=str(caught.value))
+    assert ProviderTitleRepository(pipeline.database).load_all("anidb") == before
+
+
+def test_without_a_client_no_dump_is_fetched(
+    database_url: str, redis_url: str, stands: ProviderStands, pipeline: TrialPipeline
+) -> None:
+    """AniDB knows registered clients only: the schedule starts nothing, and a job for it says what to set."""
+    other = TrialPipeline(database_url, redis_url, stands.build_env(["kitsu"]))
+    assert other.enrichment.schedules.start("titles") is None
+    other.start(chore="dump")
+    with pytest.raises(ConfigurationError, match="ANIDB_CLIENT or ANIDB_TITLES_URL"):
+        other.step()
+    other.close()
+
+
+def test_learning_waits_until_enough_is_known(pipeline: TrialPipeline) -> None:
+    """What comes with us is used until then."""
+    assert run_chore(pipeline, "learn") == "too few titles to learn from: what comes with us is used"
+
+
+def test_tidying_up_takes_what_nobody_waits_for(pipeline: TrialPipeline) -> None:
+    """Old counts of requests, and parts of jobs that were cancelled before anything was asked."""
+    add(pipeline, title={})
+    job_id = pipeline.start(providers=["kitsu"], stages=["staff"])
+    pipeline.step()
+    pipeline.jobs.cancel(job_id)
+    pipeline.hints.sent.clear()
+    pipeline.execute(
+        "INSERT INTO provider_counts (provider, hour, outcome, requests, latency_ms) "
+        "VALUES ('kitsu', now() - interval '90 days', 'ok', 1, 1)"
+    )
+    assert run_chore(pipeline, "prune") == "1 old counts and 1 unwanted parts are gone"
+    assert pipeline.list_parts() == {}
