@@ -10,7 +10,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from core.document import AnimeDocument, content_hash, is_adult
-from core.enrichment import SOURCE_CATALOGUE, SOURCE_OVERRIDE
+from core.enrichment import ID_SPACES, SOURCE_CATALOGUE, SOURCE_OVERRIDE
 from enrichment.merging import MergedTitle
 from enrichment.quality import Quality, rate_title
 from enrichment.titles.computing import Computed, Given, compute_fields
@@ -102,9 +102,14 @@ def _list_other_titles(inputs: MergeInputs, reasons: Mapping[str, Any]) -> list[
 
 
 def _put_ids(draft: _Draft, inputs: MergeInputs) -> None:
-    """Ids say which title this is: merging and linking add to the base's, and take none from another title."""
-    wanted = {**draft.document.get(_IDS, {}), **list_links(inputs), **inputs.base.get(_IDS, {})}
-    own = inputs.base.get(_IDS, {})
+    """Ids say which title this is: merging and linking add to the base's, and take none from another title.
+
+    Where a person says where the title is, neither the base nor another source is asked.
+    """
+    decided = {ID_SPACES.get(provider, provider) for provider in inputs.decided}
+    own = {key: value for key, value in inputs.base.get(_IDS, {}).items() if key not in decided}
+    merged = {key: value for key, value in draft.document.get(_IDS, {}).items() if key not in decided}
+    wanted = {**merged, **list_links(inputs), **own}
     foreign = [key for key, value in wanted.items() if key not in own and f"{key}:{value}" in inputs.foreign_ids]
     ids = {key: value for key, value in wanted.items() if key not in foreign}
     reasons = draft.fields.get(_IDS, _explain_kept(inputs.base_at))

@@ -85,6 +85,7 @@ def hash_inputs(inputs: MergeInputs, *, model_version: int, synthesis: Synthesis
         "overrides": {field: override.to_json() for field, override in inputs.overrides.items()},
         "claims": [[one.provider, one.stage, one.facts, one.fetched_at] for one in inputs.claims],
         "links": inputs.links,
+        "decided": sorted(inputs.decided),
         "relatives": {key: asdict(relative) for key, relative in inputs.relatives.items()},
         "foreign": sorted(inputs.foreign_ids),
         "synthesis": None if synthesis is None else synthesis.synopsis,

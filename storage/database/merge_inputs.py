@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, case, func, or_, select, text
 
 from core.enrichment import ID_SPACES
 from storage.database.bases import Override, read_overrides
 from storage.database.enrichment_models import LinkState, claims, provider_links
+from storage.database.links import METHOD_PERSON
 from storage.database.models import titles
 from storage.database.session import Database
 from storage.database.titles import TitleRepository
@@ -42,7 +43,8 @@ class MergeInputs:
 
     base           the document as imports gave it, also where no other was written yet
     base_at        when they did
-    links          {provider: external id}: where it was found by linking
+    links          {provider: external id}: where it was found by linking, or where a person says that it is
+    decided        providers of which a person said where the title is, or that it is not there
     relatives      {'mal:1': title}: of the titles that its base or a claim is related to, those that we have
     foreign_ids    'mal:1': of the ids that a claim or a link names, those by which another title is known
     """
@@ -54,6 +56,7 @@ class MergeInputs:
     overrides: Mapping[str, Override]
     claims: tuple[ClaimRow, ...]
     links: Mapping[str, str]
+    decided: frozenset[str] = frozenset()
     relatives: Mapping[str, Relative] = field(default_factory=dict)
     foreign_ids: frozenset[str] = frozenset()
 
@@ -101,7 +104,10 @@ class MergeInputRepository:
                 base_at=row.base_at,
                 overrides=read_overrides(row.overrides),
                 claims=tuple(claimed.get(row.slug, ())),
-                links=linked.get(row.slug, {}),
+                links={provider: one for provider, (one, _) in linked.get(row.slug, {}).items() if one is not None},
+                decided=frozenset(
+                    provider for provider, (_, by_person) in linked.get(row.slug, {}).items() if by_person
+                ),
             )
             for row in rows
         }
@@ -133,16 +139,18 @@ class MergeInputRepository:
         return found
 
     @staticmethod
-    def _load_links(connection: Connection, slugs: Sequence[str]) -> dict[str, dict[str, str]]:
+    def _load_links(connection: Connection, slugs: Sequence[str]) -> dict[str, dict[str, tuple[str | None, bool]]]:
+        """By slug and provider: the id (None: it is not there), and whether a person said so."""
         links = provider_links.c
+        is_linked, is_persons = links.state == LinkState.LINKED, links.method == METHOD_PERSON
         query = (
-            select(links.slug, links.provider, links.external_id)
-            .where(links.slug.in_(list(slugs)), links.state == LinkState.LINKED, links.external_id.is_not(None))
+            select(links.slug, links.provider, case((is_linked, links.external_id)), is_persons)
+            .where(links.slug.in_(list(slugs)), or_(is_linked, is_persons))
             .order_by(links.slug, links.provider)
         )
-        found: dict[str, dict[str, str]] = {}
-        for row in connection.execute(query):
-            found.setdefault(row.slug, {})[row.provider] = row.external_id
+        found: dict[str, dict[str, tuple[str | None, bool]]] = {}
+        for slug, provider, external_id, by_person in connection.execute(query):
+            found.setdefault(slug, {})[provider] = (external_id, by_person)
         return found
 
     def _add_ids(self, connection: Connection, found: dict[str, MergeInputs]) -> dict[str, MergeInputs]:

@@ -22,6 +22,7 @@ from storage.database.claims import ClaimRepository, NewClaim
 from storage.database.generations import GenerationRepository
 from storage.database.jobs import JobRepository
 from storage.database.ledger import LedgerEntry, LedgerRepository
+from storage.database.links import LinkRepository
 from storage.database.merge_inputs import MergeInputs
 from storage.database.merge_models import MergeModelRepository
 from storage.database.provenance import Provenance, ProvenanceRepository
@@ -287,6 +288,22 @@ def test_linked_ids_lead_to_the_title_until_they_are_taken_back(store: _Store) -
     store.merge()
     assert store.get().document["external_ids"] == {"mal": 1, "anidb": 23}
     assert store.titles.resolve_slug("anilist:20") is None and store.titles.resolve_slug("mal:1") == SLUG
+
+
+def test_where_a_person_links_the_catalogue_is_silent(store: _Store) -> None:
+    """A person's id goes before the base's and every source's, and a refusal leaves none; imports still know it."""
+    links = LinkRepository(store.database)
+    store.add({**BEBOP, "external_ids": {"mal": 1, "anilist": 999}})
+    store.claim("kitsu", {"external_ids": {"anilist": 998}})
+    links.decide(SLUG, "anilist", external_id="20", by="editor", then_ask=False)
+    store.merge()
+    assert store.get().document["external_ids"] == {"mal": 1, "anilist": 20}
+    assert store.titles.resolve_slug("anilist:20") == SLUG and store.titles.resolve_slug("anilist:999") == SLUG
+    links.decide(SLUG, "anilist", external_id=None, by="editor", then_ask=False)
+    store.merge()
+    assert store.get().document["external_ids"] == {"mal": 1}
+    assert store.titles.resolve_slug("anilist:20") is None and store.titles.resolve_slug("anilist:999") == SLUG
+    assert store.add({**BEBOP, "external_ids": {"mal": 1, "anilist": 999}})["unchanged"] == 1
 
 
 def test_an_id_of_another_title_is_left_out_and_noted(store: _Store) -> None:
