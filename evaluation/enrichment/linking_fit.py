@@ -97,7 +97,10 @@ def fit_model(examples: Sequence[Examples]) -> LinkModel:
         )
         if is_right is not None:
             (bare if "year_unknown" in features else known).append((score, is_right))
-    return LinkModel(alone=alone, among=among, known=_be_certain(known), bare=_be_certain(bare), review=_REVIEW)
+    # A class that no target shows is judged as the other.
+    return LinkModel(
+        alone=alone, among=among, known=_be_certain(known or bare), bare=_be_certain(bare or known), review=_REVIEW
+    )
 
 
 def _measure_nearest(subject: Subject, mal_id: str, pool: Iterable[Candidate], truth: Truth) -> list[Example]:
