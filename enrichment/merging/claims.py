@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 SECONDS_A_DAY = 86_400
@@ -27,14 +27,16 @@ class SourceClaims:
 class Said:
     """One source's newest word on one field. `age_years`: older than the newest word of anybody on the title.
 
-    `early`: said before the title's last day, when much was only announced.
+    `announced_years`: said so long before the title's first day, `airing_years`: before its last one; only until then
+    do facts change that are said of it.
     """
 
     source: str
     value: Any
     at: datetime
     age_years: float = 0.0
-    early: bool = False
+    announced_years: float = 0.0
+    airing_years: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,22 +122,28 @@ def collect(claims: Sequence[SourceClaims]) -> dict[str, list[Said]]:
         # In whole days: who of several that were asked in one job answered last is no reason to believe him.
         age = (latest - at).days * SECONDS_A_DAY / SECONDS_A_YEAR if latest else 0.0
         said.setdefault(name, []).append(Said(source, value, at, age))
-    last_day = find_last_day(one.facts for one in claims)
-    if last_day is None:
-        return said
+    first, last = find_days(one.facts for one in claims)
     return {
-        name: [replace(one, early=one.at.date().isoformat() < last_day) for one in words]
+        name: [
+            replace(one, announced_years=get_years_until(one.at, first), airing_years=get_years_until(one.at, last))
+            for one in words
+        ]
         for name, words in said.items()
     }
 
 
-def find_last_day(facts: Iterable[Mapping[str, Any]]) -> str | None:
-    """The latest last day of airing that anybody names, as '2005-04-06'; the latest first day where nobody does."""
+def find_days(facts: Iterable[Mapping[str, Any]]) -> tuple[str | None, str | None]:
+    """First and last day of airing, as '2005-04-06': the latest that anybody names; the first is the last of some."""
     aired = [days for one in facts if (days := one.get("aired"))]
-    for day in ("end", "start"):
-        if named := [days[day] for days in aired if days.get(day)]:
-            return str(max(named))
-    return None
+    first, last = (max((str(days[day]) for days in aired if days.get(day)), default=None) for day in ("start", "end"))
+    return first, last or first
+
+
+def get_years_until(at: datetime, day: str | None) -> float:
+    """0 where the day is not known, or was before."""
+    if day is None:
+        return 0.0
+    return max((date.fromisoformat(day) - at.date()).days, 0) * SECONDS_A_DAY / SECONDS_A_YEAR
 
 
 def is_nothing(value: Any) -> bool:

@@ -8,18 +8,26 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from core.enrichment import SOURCE_OVERRIDE
-from enrichment.merging.claims import SECONDS_A_YEAR, Said, SourceClaims, collect, find_last_day, is_nothing
+from enrichment.merging.claims import (
+    SECONDS_A_YEAR,
+    Said,
+    SourceClaims,
+    collect,
+    find_days,
+    get_years_until,
+    is_nothing,
+)
 from enrichment.merging.elements import Listing
 from enrichment.merging.rules import Kind, get_rule
-from enrichment.merging.single import imply
+from enrichment.merging.single import get_unsettled_years, imply
 from enrichment.merging.voting import Vote
 
 _FINISHED: Final = "FINISHED"
 _ONE: Final = "one value"
 _IMPLIED: Final = ("season", "year")
 _DAYS: Final = ("start", "end")
-# Ages in patterns are in half years.
-_AGE_STEPS: Final = 2
+# Ages in patterns are in quarters of a year.
+_AGE_STEPS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +143,15 @@ def _build_vote_pattern(name: str, words: Sequence[Said], *, airing: bool, label
         elif rule.near is None:
             keys = [f"value {distinct[key]}" for key in keys]
     votes = (
-        Vote(one.source, key, round(one.age_years * _AGE_STEPS) / _AGE_STEPS, one.early)
+        Vote(one.source, key, _round_years(one.age_years), _round_years(get_unsettled_years(name, one)))
         for one, key in zip(words, keys, strict=False)
     )
     truth = None if label is None else keys[-1]
     return VotePattern(tuple(sorted(votes, key=lambda vote: vote.source)), airing, truth)
+
+
+def _round_years(years: float) -> float:
+    return round(years * _AGE_STEPS) / _AGE_STEPS
 
 
 def _build_list_patterns(name: str, words: Sequence[Said], label: LabelledField | None) -> Iterable[ListPattern]:
@@ -158,24 +170,34 @@ def _build_list_patterns(name: str, words: Sequence[Said], label: LabelledField 
 
 
 def _count_changes(counts: Counts, claims: Sequence[SourceClaims]) -> None:
-    """Of each source's words by time: was the next one another?"""
-    last_day = find_last_day(one.facts for one in claims)
+    """Of each source's words by time: was the next one another, and how long could it have changed?"""
     by_source: dict[str, list[SourceClaims]] = defaultdict(list)
+    days = find_days(one.facts for one in claims)
     for one in sorted(claims, key=lambda claims: claims.fetched_at):
         by_source[one.source].append(one)
     for snapshots in by_source.values():
-        last: dict[str, tuple[SourceClaims, Any, bool]] = {}
+        last: dict[str, tuple[SourceClaims, Any]] = {}
         for one in snapshots:
-            early = last_day is not None and one.fetched_at.date().isoformat() < last_day
-            airing = early or one.facts.get("status", _FINISHED) != _FINISHED
             for name, value in _iterate_values(one):
                 if name in last:
-                    years = (one.fetched_at - last[name][0].fetched_at).total_seconds() / SECONDS_A_YEAR
-                    seen = counts.changes[(name, last[name][2])]
+                    before, old = last[name]
+                    years, airing = _get_open_years(name, before, one, days)
+                    keys = get_rule(name).fold_values([value, old])
+                    seen = counts.changes[(name, airing)]
                     seen.years += years
-                    keys = get_rule(name).fold_values([value, last[name][1]])
                     seen.changed += bool(years) and keys[0] != keys[1]
-                last[name] = (one, value, airing)
+                last[name] = (one, value)
+
+
+def _get_open_years(
+    name: str, before: SourceClaims, after: SourceClaims, days: tuple[str | None, str | None]
+) -> tuple[float, bool]:
+    """How long between two words the fact was open to change, and whether that was before the title was settled."""
+    years = (after.fetched_at - before.fetched_at).total_seconds() / SECONDS_A_YEAR
+    unsettled = get_years_until(before.fetched_at, days[get_rule(name).late])
+    if unsettled:
+        return min(unsettled, years), True
+    return years, before.facts.get("status", _FINISHED) != _FINISHED
 
 
 def _iterate_values(one: SourceClaims) -> Iterable[tuple[str, Any]]:

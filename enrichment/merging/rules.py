@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -42,6 +42,7 @@ class Rule:
                which is no change but an error before
     change_airing  the same while a title is airing or announced
     labels     the elements are of a small vocabulary, of which some sites have a part
+    late       settled only when a title is over, not already when it begins
     silence    of a list: that a source leaves an element out speaks against it; not where every site knows some
     absence    of a list: how often a source that lists something leaves out a true element, and adds a false one
     """
@@ -55,6 +56,7 @@ class Rule:
     change: float = 0.0
     change_airing: float = 0.1
     labels: bool = False
+    late: bool = False
     silence: bool = False
     absence: tuple[float, float] = (0.4, 0.1)
 
@@ -69,7 +71,7 @@ def _list(fold: Fold, *, left_out: float, added: float, labels: bool = False, si
 
 _NAME = Rule(kind=Kind.OPEN, fold=folding.fold_name, wrongs=20.0)
 _DAY = Rule(kind=Kind.OPEN, fold=folding.fold_exact, near=folding.is_near_date, wrongs=100.0, change_airing=0.3)
-_STATISTIC = Rule(kind=Kind.STATISTIC, change=0.5, change_airing=6.0)
+_STATISTIC = Rule(kind=Kind.STATISTIC, change=0.5, change_airing=6.0, late=True)
 _TEXT = Rule(kind=Kind.TEXT, change=0.05)
 
 RULES: Final[Mapping[str, Rule]] = {
@@ -80,15 +82,15 @@ RULES: Final[Mapping[str, Rule]] = {
     "synopsis": _TEXT,
     "background": _TEXT,
     "type": Rule(kind=Kind.LABEL),
-    "status": Rule(kind=Kind.LABEL, change=0.02, change_airing=2.0),
+    "status": Rule(kind=Kind.LABEL, change=0.02, change_airing=2.0, late=True),
     "episodes": Rule(
-        kind=Kind.OPEN, fold=folding.fold_number, near=folding.is_near_number, wrongs=20.0, change_airing=1.0
+        kind=Kind.OPEN, fold=folding.fold_number, near=folding.is_near_number, wrongs=20.0, change_airing=1.0, late=True
     ),
     "duration": Rule(kind=Kind.OPEN, fold_all=folding.fold_numbers_near, wrongs=20.0),
     "season": Rule(kind=Kind.LABEL),
     "year": Rule(kind=Kind.OPEN, fold=folding.fold_number, near=folding.is_near_number),
     "aired": Rule(kind=Kind.AIRED),
-    "broadcast": Rule(kind=Kind.OPEN, fold=folding.fold_name, change_airing=0.5),
+    "broadcast": Rule(kind=Kind.OPEN, fold=folding.fold_name, change_airing=0.5, late=True),
     "rating": Rule(kind=Kind.LABEL, accuracy=0.8),
     "genres": _list(folding.fold_name, left_out=0.4, added=0.1, labels=True, silence=True),
     "themes": _list(folding.fold_name, left_out=0.6, added=0.1, labels=True, silence=True),
@@ -112,7 +114,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "popularity": _STATISTIC,
     "members": _STATISTIC,
     "favorites": _STATISTIC,
-    "statistics": Rule(kind=Kind.MAPPING, change=6.0, change_airing=6.0),
+    "statistics": Rule(kind=Kind.MAPPING, change=6.0, change_airing=6.0, late=True),
     "reviews": _list(folding.fold_review, left_out=0.8, added=0.05),
     "characters": Rule(kind=Kind.CHARACTERS, absence=(0.6, 0.05)),
     "staff": Rule(kind=Kind.STAFF, absence=(0.6, 0.05)),
@@ -121,7 +123,7 @@ RULES: Final[Mapping[str, Rule]] = {
 # Parts of fields that are decided by themselves: days of `aired`, fields of objects.
 PART_RULES: Final[Mapping[str, Rule]] = {
     "aired.start": _DAY,
-    "aired.end": _DAY,
+    "aired.end": replace(_DAY, late=True),
     "episode.title": _NAME,
     "episode.aired": _DAY,
     "character.role": Rule(kind=Kind.LABEL),

@@ -36,7 +36,7 @@ def merge_values(name: str, said: Sequence[Said], context: Context, *, implied: 
     known = set(keys)
     hints = [(one, key) for one in implied if (key := rule.fold(one.value)) in known]
     words = [*zip(said, keys, strict=True), *hints]
-    votes = [Vote(one.source, key, one.age_years, one.early) for one, key in words]
+    votes = [Vote(one.source, key, one.age_years, get_unsettled_years(name, one)) for one, key in words]
     chances = Voting(name, context.model, airing=context.airing).decide(votes)
     weighed = [_weigh(name, key, chance, words, context.model) for key, chance in chances.items()]
     best = next(iter(chances))
@@ -84,7 +84,7 @@ def merge_preferred(name: str, said: Sequence[Said], context: Context) -> Merged
         (
             (
                 context.model.get_quality(name, one.source).accuracy
-                * (1 - voting.get_staleness(one.age_years, early=one.early)),
+                * (1 - voting.get_staleness(one.age_years, unsettled_years=get_unsettled_years(name, one))),
                 one,
             )
             for one in said
@@ -139,6 +139,11 @@ def imply(name: str, said: Mapping[str, Sequence[Said]]) -> list[Said]:
         for one, value in hints
         if value is not None
     ]
+
+
+def get_unsettled_years(name: str, one: Said) -> float:
+    """Said so long before this field of the title was settled."""
+    return one.airing_years if get_rule(name).late else one.announced_years
 
 
 def join_parts(value: Any, parts: Mapping[str, MergedField], said: Sequence[Said]) -> MergedField:

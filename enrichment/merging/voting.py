@@ -27,13 +27,13 @@ _LEAST: Final = 1e-6
 class Vote:
     """A source's word, as its key. `age_years`: how much older than the newest word on the title.
 
-    `early`: said before the title was over, so that it grows old as facts of airing titles do.
+    `unsettled_years`: the part of it in which the title was not out yet, or not over, and the fact could change.
     """
 
     source: str
     key: Hashable
     age_years: float = 0.0
-    early: bool = False
+    unsettled_years: float = 0.0
 
 
 class Voting:
@@ -76,17 +76,18 @@ class Voting:
 
     def get_freshness(self, vote: Vote, truth: Hashable) -> float:
         """The probability that the word was not overtaken by a change, seeing what it says and what is true."""
-        stale = self.get_staleness(vote.age_years, early=vote.early)
+        stale = self.get_staleness(vote.age_years, unsettled_years=vote.unsettled_years)
         if not stale:
             return 1.0
         quality = self._model.get_quality(self._name, vote.source)
         fresh = (1 - stale) * self._get_fresh_likelihood(vote.key, truth, quality)
         return fresh / (fresh + stale * self._get_prior(vote.key))
 
-    def get_staleness(self, age_years: float, *, early: bool = False) -> float:
+    def get_staleness(self, age_years: float, *, unsettled_years: float = 0.0) -> float:
         """The probability that a word of this age was overtaken."""
-        change = self._field.change_airing if self._airing or early else self._field.change
-        return 1 - exp(-change * max(age_years, 0.0))
+        unsettled = age_years if self._airing else min(unsettled_years, age_years)
+        changes = self._field.change_airing * unsettled + self._field.change * (age_years - unsettled)
+        return 1 - exp(-changes)
 
     def _get_prior(self, key: Hashable) -> float:
         if self._rule.kind is Kind.LABEL:
@@ -102,7 +103,7 @@ class Voting:
 
     def _get_likelihood(self, vote: Vote, truth: Hashable, quality: SourceQuality) -> float:
         """How probable it is that this source says this where that is true."""
-        stale = self.get_staleness(vote.age_years, early=vote.early)
+        stale = self.get_staleness(vote.age_years, unsettled_years=vote.unsettled_years)
         return (1 - stale) * self._get_fresh_likelihood(vote.key, truth, quality) + stale * self._get_prior(vote.key)
 
     def _get_fresh_likelihood(self, said: Hashable, truth: Hashable, quality: SourceQuality) -> float:
