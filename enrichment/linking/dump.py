@@ -18,7 +18,7 @@ _CHECK_S: Final = 300.0
 class DumpSearch:
     """Finds candidates among the stored titles of one provider. Safe between threads.
 
-    The titles are kept in memory (about 120 MB for AniDB's 87,000) from the first search on, and read anew when they
+    The titles are kept in memory (about 140 MB for AniDB's 87,000) from the first search on, and read anew when they
     have been replaced.
     """
 

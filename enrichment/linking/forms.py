@@ -100,9 +100,14 @@ class TitleForm:
     is_cjk: bool
 
 
-@lru_cache(maxsize=400_000)
+@lru_cache(maxsize=50_000)
 def read_title(title: str) -> TitleForm:
-    """Take one title apart."""
+    """Take one title apart; those that were read last are remembered (some 30 MB at most)."""
+    return parse_title(title)
+
+
+def parse_title(title: str) -> TitleForm:
+    """As `read_title`, and remember nothing: for titles that are read once."""
     text = _normalise(title)
     year, text = _take(_YEAR, text)
     words = _split(text)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from rapidfuzz import fuzz
 
-from enrichment.linking.forms import read_title
+from enrichment.linking.forms import parse_title, read_title
 from enrichment.providers.base import Candidate
 
 _GRAM = 3
@@ -33,7 +33,7 @@ class TitleIndex:
         owners: list[int] = []
         postings: defaultdict[str, list[int]] = defaultdict(list)
         for place, candidate in enumerate(self._candidates):
-            forms = {form.folded: form.core for form in map(read_title, candidate.titles)}
+            forms = {form.folded: form.core for form in map(parse_title, candidate.titles)}
             for folded, core in forms.items():
                 self._by_folded[folded].append(place)
                 for gram in _list_grams(core):
