@@ -82,6 +82,7 @@ def test_a_job_is_shown_with_its_progress(client: FlaskClient) -> None:
         "dead_letters": 0,
         "open_rows": 0,
         "downloads": None,
+        "enrichment": None,
     }
     listed = [job["id"] for job in client.get("/api/v1/jobs?limit=2").get_json()["jobs"]]
     assert listed == [second["id"], first["id"]]
@@ -100,6 +101,39 @@ def test_a_job_of_downloads(client: FlaskClient, api: ApiServices) -> None:
     refused = client.post("/api/v1/jobs", json={"kind": "download", "urls": ["ftp://example.org/a.jpg"]})
     assert refused.status_code == 422 and refused.get_json()["field"] == "urls.0"
     assert [one["id"] for one in client.get("/api/v1/jobs?limit=1").get_json()["jobs"]] == [job["id"]]
+
+
+def test_a_job_of_enrichment(client: FlaskClient, api: ApiServices) -> None:
+    """What was asked for is kept in the row; parts are counted by provider and by stage as soon as there are any."""
+    body = {"kind": "enrich", "ids": ["a"], "providers": ["kitsu"], "stages": ["staff"], "refresh": True}
+    answer = client.post("/api/v1/jobs", json=body)
+    assert answer.status_code == 202
+    job = answer.get_json()
+    assert job["params"] == {"ids": 1, "providers": ["kitsu"], "stages": ["staff"], "refresh": True}
+    assert job["progress"]["enrichment"] == {"providers": {}, "stages": {}, "put_off": {}}
+    assert api.jobs.get(uuid.UUID(job["id"])).params["ids"] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"providers": ["geocities"]}, "providers.0"),
+        ({"providers": ["kitsu", "anidb"]}, "providers.1"),
+        ({"stages": ["weather"]}, "stages.0"),
+        ({"stages": []}, "stages"),
+        ({"stale": True, "refresh": True}, "stale"),
+        ({"merge_only": True, "refresh": True}, "refresh"),
+        ({"then_enrich": True}, "then_enrich"),
+        ({"documents": [{"title": "x"}]}, "documents"),
+    ],
+)
+def test_a_job_of_enrichment_that_cannot_be(client: FlaskClient, body: dict[str, Any], field: str) -> None:
+    """The problem names the field, and no job is stored."""
+    before = client.get("/api/v1/jobs").get_json()
+    refused = client.post("/api/v1/jobs", json={"kind": "enrich", **body})
+    assert refused.status_code in (400, 422), refused.get_json(force=True)
+    assert field in json.dumps(refused.get_json(force=True))
+    assert client.get("/api/v1/jobs").get_json() == before
 
 
 def test_cancel_and_retry_follow_the_state(client: FlaskClient, broker: Any) -> None:

@@ -15,7 +15,7 @@ from qdrant_client import models
 from core.errors import DependencyUnavailableError, InvalidInputError
 from core.identity import point_id
 from indexing.generations import NoGenerationError
-from messaging.names import TASK_EMBED_CHUNK, TASK_RUN_JOB
+from messaging.names import TASK_EMBED_CHUNK, TASK_FINISH_JOB, TASK_RUN_JOB
 from storage.database.models import GenerationState, JobState
 
 Documents = Callable[..., list[dict[str, Any]]]
@@ -30,6 +30,41 @@ def test_an_import_job_brings_its_documents_into_the_index(pipeline: Any, make_d
     assert job.state is JobState.COMPLETED and job.message == "1 in the dead letters"
     assert job.import_counts == {"added": 3, "changed": 0, "unchanged": 0, "refused": 1}
     assert len(pipeline.stored_points()) == 3
+
+
+def test_an_import_may_be_followed_by_enrichment(pipeline: Any, make_documents: Documents) -> None:
+    """Its end stores the job that asks about its titles, once; without titles to index there is none."""
+    for documents, count in ((make_documents(2), 1), (make_documents(2), 0)):
+        job_id = pipeline.job_repository.create("import", {"documents": documents, "then_enrich": True})
+        pipeline.jobs.run(job_id)
+        pipeline.deliver()
+        assert pipeline.job_repository.get(job_id).state is JobState.COMPLETED
+        following = pipeline.job_repository.find_following(job_id)
+        assert (following is not None) == bool(count)
+        if following is not None:
+            assert (following.kind, following.params["imported_by"]) == ("enrich", str(job_id))
+
+
+def test_an_index_job_may_be_for_what_an_enrichment_merged(pipeline: Any, make_documents: Documents) -> None:
+    """`enriched_by` names the job: its titles are indexed, and no others."""
+    pipeline.import_documents(make_documents(4))
+    enriched = pipeline.job_repository.create("enrich", {})
+    pipeline.execute(f"INSERT INTO stage_rows (job_id, stage, slug) VALUES ('{enriched}', 'enrich', 'title-number-2')")
+    pipeline.job_repository.close(enriched, JobState.COMPLETED)
+    job, report = pipeline.index(enriched_by=str(enriched))
+    assert job.state is JobState.COMPLETED and report.indexed == 1
+
+
+def test_an_open_job_of_enrichment_is_looked_at(pipeline: Any, make_documents: Documents) -> None:
+    """Its rows are no rows of embedding: the reconciler has its kind look for what got lost."""
+    pipeline.import_documents(make_documents(1))
+    job_id = pipeline.job_repository.create("enrich", {})
+    pipeline.job_repository.start(job_id)
+    pipeline.job_repository.mark_enqueued(job_id, None)
+    pipeline.execute(f"INSERT INTO stage_rows (job_id, stage, slug) VALUES ('{job_id}', 'enrich', 'title-number-0')")
+    pipeline.jobs.reconcile()
+    assert pipeline.hints.sent == [(TASK_FINISH_JOB, {"job_id": str(job_id)})]
+    pipeline.job_repository.close(job_id, JobState.CANCELLED)
 
 
 def test_an_import_job_reads_files_under_its_root_only(
