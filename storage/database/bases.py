@@ -126,7 +126,9 @@ class BaseRepository:
         with self._database.begin() as connection:
             if field not in self._load_locked(connection, slug, lock=True):
                 return OverrideChange(slug, field, changed=False, job_id=None)
-            connection.execute(update(titles).where(titles.c.slug == slug).values(overrides=titles.c.overrides.op("-")(field)))
+            connection.execute(
+                update(titles).where(titles.c.slug == slug).values(overrides=titles.c.overrides.op("-")(field))
+            )
             return OverrideChange(slug, field, changed=True, job_id=self._add_job(connection, slug))
 
     def _add_job(self, connection: Connection, slug: str) -> uuid.UUID:
