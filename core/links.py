@@ -11,7 +11,7 @@ from core.errors import InvalidInputError
 
 LINK_PROVIDERS: Final = tuple(ID_SPACES)
 EXTERNAL_ID_CHARS: Final = 200
-_NUMBER: Final = re.compile(r"[1-9]\d{0,11}"), "must be a number above 0"
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,11}"), "must be a number above 0"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]*"), "must be the name in the page's address: a-z, 0-9 and -"
 _FORMS: Final[Mapping[str, tuple[re.Pattern[str], str]]] = {"anime-planet": _NAME, "animeschedule": _NAME}
 

@@ -1,7 +1,7 @@
 """The titles of one provider in memory, searched as the provider's own search would: for a dump, and for measuring.
 
 A title is found by the character trigrams of its core form, which bears other spellings and missing words; the best of
-them are the candidates. About 100 bytes a title and trigram list; a search takes a few milliseconds over 90,000 titles.
+them are the candidates. AniDB's 87,000 titles take 140 MB, and a search a millisecond or four.
 """
 
 from __future__ import annotations

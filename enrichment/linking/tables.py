@@ -31,7 +31,7 @@ Pairs = tuple[tuple[str, str], ...]
 MAX_BYTES: Final = 256 * 1024 * 1024
 _NUMBERS: Final = frozenset({"mal", "anilist", "anidb", "kitsu", "anisearch", "livechart", "animenewsnetwork", "simkl"})
 _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,199}")
-_NUMBER: Final = re.compile(r"[1-9]\d{0,11}")
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,11}")
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 _FRIBB: Final = {

@@ -106,7 +106,7 @@ def test_calibration_is_monotonous() -> None:
 
 
 def test_titles_alone_have_to_be_surer() -> None:
-    """Where nothing but titles is known a link needs at least as high a probability, and never less than four in five."""
+    """Where nothing but titles is known a link needs at least as high a probability, never below four in five."""
     model = load_model()
     assert 0.8 <= model.known.accept <= model.bare.accept
 
