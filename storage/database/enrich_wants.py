@@ -119,7 +119,10 @@ class WantRepository:
             connection.execute(_OPEN, {**parameters, **flags, "priority": want.urgency.priority})
         rows = {**parameters, "job_id": job_id, "every_title": want.every_title}
         connection.execute(_ADD_ROWS, rows)
-        return int(connection.execute(_COUNT_ROWS, {"job_id": job_id}).scalar_one())
+        count = int(connection.execute(_COUNT_ROWS, {"job_id": job_id}).scalar_one())
+        if count >= _MANY_TITLES:
+            connection.execute(_ANALYZE)
+        return count
 
     def enqueue(self, job_id: uuid.UUID, scope: Scope, want: Want) -> int:
         """As `enqueue_in`, in a transaction of its own."""
@@ -155,6 +158,9 @@ class WantRepository:
 # Right after a large job the statistics say that there is next to nothing: nested loops over a million parts would not
 # end in time.
 _EXPECT_MANY = text("SET LOCAL enable_nestloop = off")
+# Nor would the first look at such a job's rows; autovacuum comes a minute later, if it is on.
+_MANY_TITLES = 1_000
+_ANALYZE = text("ANALYZE enrich_parts, stage_rows")
 
 _KIND_OF_TITLE = """
     CASE t.document ->> 'status'
