@@ -29,12 +29,14 @@ from tests.provider_stands.server import PROVIDERS
 from tests.provider_stands.titles import build_catalogue
 from tests.provider_stands.workflows import write_workflow
 
-TITLES = 24
+TITLES = 14
 FACTOR = 20.0
 SEED = 20_261_121
 # So many answers are kept when the next worker is killed; give or take some.
-KILLS = (40, 110, 180)
+KILLS = (30, 80, 130)
 LIMIT_S = 180.0
+# Nobody is put off: who is late is waited for.
+PATIENCE = {"provider = ": 'provider = "60 s"'}
 # Of each provider in each worker; see write_workflow.
 LANES = 2
 _ANSWERED = frozenset({200, 404})
@@ -62,7 +64,7 @@ def fleet(
         "DATABASE_URL": new_database(),
         "REDIS_URL": redis_url,
         "AVS_HOME": str(tmp_path),
-        "ENRICH_WORKFLOW": str(write_workflow(tmp_path, FACTOR)),
+        "ENRICH_WORKFLOW": str(write_workflow(tmp_path, FACTOR, changes=PATIENCE, daily_limits=False)),
         # A request that a dead worker was making is not made by another one for 15 seconds more than this.
         "ENRICH_TIMEOUT_S": "3",
         "RECONCILE_EVERY_S": "2",
@@ -112,7 +114,10 @@ def test_killed_workers_lose_nothing_and_ask_nothing_twice(
     assert fleet.query("SELECT count(*) FROM dead_letters") == [(0,)]
     found = read_end(fleet.query)
     expected = enrich_without_kills(titles, new_database(), redis_url, tmp_path)
-    assert found == expected and len(found["documents"]) == TITLES
+    assert set(found["parts"].values()) <= {"done", "absent"} and len(found["documents"]) == TITLES
+    for what, value in expected.items():
+        assert {key: value[key] for key in value if found[what].get(key) != value[key]} == {}, what
+        assert found[what].keys() == value.keys()
 
 
 class Keeper:
@@ -188,8 +193,7 @@ def enrich_without_kills(
     """The same titles by one worker that lives."""
     workflow = folder / "undisturbed"
     workflow.mkdir()
-    # Limits that do not hold anybody up, and patience all the same.
-    path = write_workflow(workflow, 100_000, changes={"provider = ": 'provider = "60 s"'})
+    path = write_workflow(workflow, 100_000, changes=PATIENCE, daily_limits=False)
     with ProviderStands(titles) as stands:
         pipeline = LocalPipeline(database_url, redis_url, stands.env, workflow=path)
         pipeline.add(*build_catalogue(titles, keep=frozenset({"animeschedule"})))

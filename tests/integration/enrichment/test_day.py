@@ -46,13 +46,14 @@ def fleet(
 ) -> Iterator[WorkerFleet]:
     """Two workers and beat; the catalogue is imported."""
     folder = tmp_path_factory.mktemp("day")
+    workflow = write_workflow(folder, FACTOR, changes={'every = "5 min"': 'every = "1 s"'}, daily_limits=False)
     env = {
         **services.env,
         **stands.env,
         "DATABASE_URL": new_database(),
         "REDIS_URL": redis_url,
         "AVS_HOME": str(folder),
-        "ENRICH_WORKFLOW": str(write_workflow(folder, FACTOR, changes={'every = "5 min"': 'every = "1 s"'})),
+        "ENRICH_WORKFLOW": str(workflow),
         "RECONCILE_EVERY_S": "2",
         "LEASE_S": "10",
     }
