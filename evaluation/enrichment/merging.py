@@ -212,8 +212,9 @@ def _bootstrap(titles: NDArray[Any], right: NDArray[np.bool_], *, seed: int) -> 
     """Titles are drawn, not decisions: those of one title are alike."""
     _, place = np.unique(titles, return_inverse=True)
     counts, sums = np.bincount(place), np.bincount(place, right)
-    drawn = np.random.default_rng(seed).integers(len(counts), size=(_RESAMPLES, len(counts)))
-    means = [sums[one].sum() / counts[one].sum() for one in drawn]
+    # How often each title is drawn is all that matters.
+    drawn = np.random.default_rng(seed).multinomial(len(counts), np.full(len(counts), 1 / len(counts)), _RESAMPLES)
+    means = (drawn @ sums) / (drawn @ counts)
     low, high = np.percentile(means, _INTERVAL)
     return float(low), float(high)
 
