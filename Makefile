@@ -69,7 +69,7 @@ audit: $(READY)  ## Look for known vulnerabilities in the locked environment
 		| awk '/could not be audited/ {missed++; next} {print} \
 			END {if (missed) print missed " packages are unknown to the index in use: NOT audited"}'
 
-bench: $(READY)  ## Benchmarks (a) to (i): ratios on the terminal, JSON in benchmarks/results
+bench: $(READY)  ## Benchmarks (a) to (j): ratios on the terminal, JSON in benchmarks/results
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 lock: $(READY)  ## Pin the whole environment anew, for Python 3.11 and 3.12

@@ -6,6 +6,7 @@
 (g) pictures from other hosts into the store, against img2dataset
 (h) stored pictures to vectors, against the bare encoder
 (i) searches by picture, and by text and picture
+(j) titles a day of enrichment, against stand-ins with the providers' true limits
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from core.log import configure_logging
 from core.settings import load_settings
 
 _ROOT = Path(__file__).resolve().parents[1]
-_PARTS = "abcdefghi"
+_PARTS = "abcdefghij"
 _SAMPLE = _ROOT / "data" / "sample-catalogue.jsonl"
 _SHARED = Path("catalogue") / "anime-2k.jsonl.zst"
 
@@ -52,6 +53,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if "i" in options.only:
         console.print("(i) searches by picture ...")
         results["i"] = measure_picture_search(options)
+    if "j" in options.only:
+        console.print("(j) a day of enrichment ...")
+        results["j"] = measure_enrichment()
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     console.print(build_table(results))
@@ -106,6 +110,13 @@ def measure_picture_search(options: argparse.Namespace) -> dict[str, Any]:
     from benchmarks import picture_search
 
     return picture_search.run(sample=_SAMPLE, seconds=options.seconds)
+
+
+def measure_enrichment() -> dict[str, Any]:
+    """(j)."""
+    from benchmarks import enrichment
+
+    return enrichment.run(titles=100, rate_factor=12.0, day_titles=1_100, day_factor=120.0, true_s=60.0)
 
 
 def measure_searches(options: argparse.Namespace, console: Console) -> dict[str, Any]:

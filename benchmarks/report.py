@@ -69,8 +69,9 @@ def build_rows(results: Mapping[str, Any]) -> Iterator[Row]:
                 f"{side['per_s']:.0f}/s, {side['cpu_ms']:.1f} CPU-ms" for side in (run["end_to_end"], run["bare"])
             )
             yield f"(h) stored pictures, bare {name}", ours, bare, run["ratio"], h["aim"]
-    if (i := results.get("i")) is not None:
-        yield from _list_picture_searches(i)
+    for part, list_rows in (("i", _list_picture_searches), ("j", _list_enrichment)):
+        if part in results:
+            yield from list_rows(results[part])
 
 
 def _list_picture_searches(i: Mapping[str, Any]) -> Iterator[Row]:
@@ -81,6 +82,27 @@ def _list_picture_searches(i: Mapping[str, Any]) -> Iterator[Row]:
                 aim = 1.0 if run["clients"] == 1 else None
                 name = f"(i) search by {kind} ({way}): {run['clients']} clients; by text"
                 yield name, _describe(run), _describe(text), round(aim_ms / run["p95_ms"], 2), aim
+
+
+def _list_enrichment(j: Mapping[str, Any]) -> Iterator[Row]:
+    """Titles a day against the aim; requests beyond a limit against none: a ratio of 1 if there was not one."""
+    aim = f"{j['aim']:,} titles/day"
+    for rate in j["rates"]:
+        name = f"(j) all but AniDB, {rate['workers']} workers"
+        yield name, f"{rate['titles_a_day']:,} titles/day", aim, round(rate["titles_a_day"] / j["aim"], 2), 1.0
+    day = j["day"]
+    ours = f"{day['complete']:,} of {day['titles']:,} titles in {day['hours'][-1]['hour']:g} h"
+    yield "(j) a day with three providers in trouble, all six", ours, aim, round(day["complete"] / j["aim"], 2), 1.0
+    runs = (
+        ("in true time", j["true_time"]),
+        *((f"{rate['workers']} workers", rate) for rate in j["rates"]),
+        ("the day", day),
+    )
+    for name, run in runs:
+        requests = sum(limits["requests"] for limits in run["limits"].values())
+        over = sum(limits["over"] for limits in run["limits"].values())
+        ours = f"{over} of {requests:,} requests"
+        yield f"(j) beyond a limit: {name}", ours, "none", 1.0 if over == 0 else 0.0, 1.0
 
 
 def _describe(run: Mapping[str, Any]) -> str:
