@@ -69,6 +69,10 @@ def build_rows(results: Mapping[str, Any]) -> Iterator[Row]:
                 f"{side['per_s']:.0f}/s, {side['cpu_ms']:.1f} CPU-ms" for side in (run["end_to_end"], run["bare"])
             )
             yield f"(h) stored pictures, bare {name}", ours, bare, run["ratio"], h["aim"]
+    yield from _list_later(results)
+
+
+def _list_later(results: Mapping[str, Any]) -> Iterator[Row]:
     for part, list_rows in (("i", _list_picture_searches), ("j", _list_enrichment)):
         if part in results:
             yield from list_rows(results[part])
