@@ -152,16 +152,19 @@ _LIST_JOBS = text("""
     WHERE j.kind = 'enrich' AND j.state = 'running' AND r.stage = 'enrich' AND r.slug = ANY(:slugs)
 """)
 
+# `merged_at` is when a merging began: one that waited for a lock may be stored after an index job that is younger.
+# Its row is closed later still.
 _IS_INDEX_DUE = text("""
     WITH last AS (
-        SELECT greatest(j.started_at, (SELECT max(f.created_at) FROM jobs f
+        SELECT j.started_at, greatest(j.started_at, (SELECT max(f.created_at) FROM jobs f
                                        WHERE f.kind = 'index' AND f.params ->> 'enriched_by' = :text_id)) AS at
         FROM jobs j WHERE j.id = :job_id
     )
     SELECT EXISTS (
         SELECT 1 FROM last JOIN stage_rows r ON r.job_id = :job_id AND r.stage = 'enrich'
         JOIN provenance v ON v.slug = r.slug
-        WHERE last.at <= now() - make_interval(secs => :least_s) AND v.merged_at > last.at)
+        WHERE last.at <= now() - make_interval(secs => :least_s) AND v.merged_at > last.started_at
+          AND (v.merged_at > last.at OR r.state = 'done' AND r.updated_at > last.at))
 """)
 
 _UPDATE = """
