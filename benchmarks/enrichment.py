@@ -126,7 +126,7 @@ def simulate_day(env: Mapping[str, str], folder: Path, *, titles: int, factor: f
     with open_scene(env, folder, workers=2, titles=titles, factor=factor, changes=changes) as scene:
         start_job(scene)
         began = time.monotonic()
-        hours = []
+        hours: list[dict[str, Any]] = []
         moods: dict[str, str] = {}
         while (hour := (time.monotonic() - began) * factor / _HOUR_S) < 24:
             change_moods(scene.stands, moods, hour)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from functools import cache
@@ -15,7 +14,7 @@ from graphql import DocumentNode, GraphQLError, GraphQLSchema, build_schema, exe
 from tests.picture_host.replies import Reply
 from tests.provider_stands.records import Asked
 from tests.provider_stands.replying import build_json
-from tests.provider_stands.titles import Person, StandTitle
+from tests.provider_stands.titles import Person, StandTitle, search_titles
 
 _FORMATS: Final = {"TV": "TV", "MOVIE": "MOVIE", "OVA": "OVA", "ONA": "ONA", "SPECIAL": "SPECIAL", "MUSIC": "MUSIC"}
 _STATUS: Final = {"FINISHED": "FINISHED", "ONGOING": "RELEASING", "UPCOMING": "NOT_YET_RELEASED"}
@@ -81,10 +80,7 @@ class AniListStand:
 
     def search(self, text: str) -> list[StandTitle]:
         """The best first."""
-        words = set(re.findall(r"\w+", text.casefold()))
-        scored = [(len(words & _list_words(title)), title) for title in self._titles.values()]
-        found = sorted((pair for pair in scored if pair[0]), key=lambda pair: (-pair[0], len(pair[1].title)))
-        return [title for _, title in found]
+        return search_titles(self._titles.values(), text)
 
     def _parse_query(self, query: str) -> tuple[DocumentNode | None, Sequence[GraphQLError]]:
         try:
@@ -137,12 +133,6 @@ def _describe(error: GraphQLError, status: int) -> dict[str, Any]:
 
 def _fail(status: int, message: str) -> Reply:
     return build_json({"errors": [{"message": message, "status": status}], "data": None}, status=status)
-
-
-def _list_words(title: StandTitle) -> set[str]:
-    facts = title.facts
-    names = [title.title, facts.get("title_english") or "", facts["title_japanese"], *facts.get("synonyms", [])]
-    return set(re.findall(r"\w+", " ".join(names).casefold()))
 
 
 def _build_page_info(total: int, page: int, size: int) -> dict[str, Any]:

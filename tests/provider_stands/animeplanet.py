@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -15,6 +14,7 @@ from tests.provider_stands.titles import Role, StandTitle
 
 _ROBOTS = "User-agent: *\nCrawl-delay: 2\nDisallow: /api/\nDisallow: /users/\n"
 _SITE = "https://www.anime-planet.com"
+_FOUND = 35
 _HTML = "text/html; charset=UTF-8"
 
 
@@ -37,9 +37,7 @@ class AnimePlanetStand:
         return build_text(self._build_page(title), _HTML)
 
     def _answer_search(self, name: str) -> Reply:
-        words = set(re.findall(r"\w+", name.casefold()))
-        scored = [(len(words & set(re.findall(r"\w+", one.title.casefold()))), one) for one in self._titles.values()]
-        found = [one for score, one in sorted(scored, key=lambda pair: -pair[0]) if score][:35]
+        found = search_titles(self._titles.values(), name)[:_FOUND]
         cards = "".join(_build_card(one) for one in found) or "<p>No results found.</p>"
         return build_text(_page(f"Search Results for {escape(name)}", f"<ul class='cardDeck'>{cards}</ul>"), _HTML)
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from tests.picture_host.replies import Reply
 from tests.provider_stands.records import Asked
 from tests.provider_stands.replying import build_json, build_text
-from tests.provider_stands.titles import StandTitle
+from tests.provider_stands.titles import StandTitle, search_titles
 
 TOKEN: Final = "stand-token"
 _BASE = "/api/v3"
@@ -53,9 +53,7 @@ class AnimeScheduleStand:
         if "mal-ids" in asked.query:
             numbers = asked.query["mal-ids"].split(",")
             return [self._by_mal[number] for number in numbers if number in self._by_mal]
-        words = set(re.findall(r"\w+", asked.query.get("q", "").casefold()))
-        scored = [(len(words & _list_words(title)), title) for title in self._titles.values()]
-        return [title for score, title in sorted(scored, key=lambda pair: -pair[0]) if score]
+        return search_titles(self._titles.values(), asked.query.get("q", ""))
 
 
 def _stamp(day: date | None) -> str:
@@ -149,8 +147,3 @@ def _build_slot(title: StandTitle) -> dict[str, Any]:
         "streams": {},
         "airingStatus": "aired",
     }
-
-
-def _list_words(title: StandTitle) -> set[str]:
-    names = [title.title, title.facts.get("title_english") or "", *title.facts.get("synonyms", [])]
-    return set(re.findall(r"\w+", " ".join(names).casefold()))

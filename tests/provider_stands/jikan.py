@@ -12,7 +12,7 @@ from urllib.parse import quote
 from tests.picture_host.replies import Reply
 from tests.provider_stands.records import Asked
 from tests.provider_stands.replying import LAST_MODIFIED, add_etag, build_json
-from tests.provider_stands.titles import Person, StandTitle
+from tests.provider_stands.titles import Person, StandTitle, search_titles
 
 _TYPES: Final = {"TV": "TV", "MOVIE": "Movie", "OVA": "OVA", "ONA": "ONA", "SPECIAL": "Special", "MUSIC": "Music"}
 _STATUS: Final = {"FINISHED": "Finished Airing", "ONGOING": "Currently Airing", "UPCOMING": "Not yet aired"}
@@ -56,19 +56,13 @@ class JikanStand:
         if asked.method != "GET":
             return _fail(405, "HttpException", "Method Not Allowed")
         if asked.path == "/v4/anime":
-            return _build_found(self._search(asked.query), asked)
+            return _build_found(search_titles(self._titles.values(), asked.query.get("q", "")), asked)
         match = _PATH.fullmatch(asked.path)
         title = self._titles.get(match[1]) if match else None
         part = self._parts.get(match[2]) if match else None
         if title is None or part is None:
             return _fail(404, "BadResponseException", "Resource does not exist")
         return _finish(part(title, asked))
-
-    def _search(self, query: Mapping[str, str]) -> list[StandTitle]:
-        words = set(re.findall(r"\w+", query.get("q", "").casefold()))
-        scored = [(len(words & _list_words(title)) / len(words | {""}), title) for title in self._titles.values()]
-        found = sorted((pair for pair in scored if pair[0] > 0), key=lambda pair: (-pair[0], len(pair[1].title)))
-        return [title for _, title in found]
 
     def _build_more(self, title: StandTitle) -> dict[str, Any]:
         return {
@@ -102,12 +96,6 @@ def _finish(value: Any) -> Reply:
 
 def _fail(status: int, kind: str, message: str) -> Reply:
     return build_json({"status": status, "type": kind, "message": message, "error": None}, status=status)
-
-
-def _list_words(title: StandTitle) -> set[str]:
-    facts = title.facts
-    names = [title.title, facts.get("title_english") or "", facts["title_japanese"], *facts.get("synonyms", [])]
-    return set(re.findall(r"\w+", " ".join(names).casefold()))
 
 
 def _build_found(found: Sequence[StandTitle], asked: Asked) -> Reply:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -11,7 +10,7 @@ from urllib.parse import unquote, urlencode
 from tests.picture_host.replies import Reply
 from tests.provider_stands.records import Asked
 from tests.provider_stands.replying import add_etag, build_json
-from tests.provider_stands.titles import Person, Role, StandTitle
+from tests.provider_stands.titles import Person, Role, StandTitle, search_titles
 
 _TYPES: Final = {"TV": "TV", "MOVIE": "movie", "OVA": "OVA", "ONA": "ONA", "SPECIAL": "special", "MUSIC": "music"}
 _STATUS: Final = {"FINISHED": "finished", "ONGOING": "current", "UPCOMING": "upcoming"}
@@ -100,9 +99,8 @@ class KitsuStand:
     def _find(self, query: Mapping[str, str]) -> list[str]:
         if "filter[id]" in query:
             return [number for number in query["filter[id]"].split(",") if number in self._titles]
-        words = set(re.findall(r"\w+", query.get("filter[text]", "").casefold()))
-        scored = [(len(words & _list_words(title)), number) for number, title in self._titles.items()]
-        return [number for score, number in sorted(scored, key=lambda pair: -pair[0]) if score]
+        found = search_titles(self._titles.values(), query.get("filter[text]", ""))
+        return [title.ids["kitsu"] for title in found]
 
     def _open(self, number: str) -> _Store:
         if number not in self._stores:
@@ -346,9 +344,3 @@ def _link(asked: Asked, size: int, offset: int) -> str:
 def _kebab_to_camel(name: str) -> str:
     first, *rest = name.split("-")
     return first + "".join(word.title() for word in rest)
-
-
-def _list_words(title: StandTitle) -> set[str]:
-    facts = title.facts
-    names = [title.title, facts.get("title_english") or "", facts["title_japanese"], *facts.get("synonyms", [])]
-    return set(re.findall(r"\w+", " ".join(names).casefold()))

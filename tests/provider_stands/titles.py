@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
@@ -22,6 +23,7 @@ _GIVEN = ("Akira", "Haruka", "Kenta", "Mio", "Ren", "Sora", "Tsubasa", "Yui", "N
 _FAMILY = ("Aoki", "Fujita", "Hayashi", "Kuroda", "Minami", "Nishino", "Okabe", "Sakai", "Tachibana", "Ueda", "Yabe")
 _JOBS = ("Director", "Series Composition", "Music", "Character Design", "Original Creator", "Producer")
 _ROLES = ("Main", "Main", "Supporting", "Supporting", "Supporting")
+_WORD = re.compile(r"\w+")
 _DAYS_A_WEEK = 7
 # So many episodes of a very long title are listed.
 _MOST_EPISODES = 250
@@ -107,6 +109,20 @@ def load_titles(count: int = 300) -> tuple[StandTitle, ...]:
     facts = [whole[number] if number < len(whole) else _make_up(whole, number) for number in range(count)]
     titles = [_build(record, number) for number, record in enumerate(facts)]
     return tuple(_relate(titles))
+
+
+def search_titles(titles: Iterable[StandTitle], text: str) -> list[StandTitle]:
+    """Those with a word of the text in one of their names; the most words first, then the shortest name."""
+    words = set(_WORD.findall(text.casefold()))
+    scored = [(len(words & _list_words(title)), title) for title in titles]
+    found = sorted((pair for pair in scored if pair[0]), key=lambda pair: (-pair[0], len(pair[1].title)))
+    return [title for _, title in found]
+
+
+def _list_words(title: StandTitle) -> set[str]:
+    facts = title.facts
+    names = [title.title, facts.get("title_english") or "", facts["title_japanese"], *facts.get("synonyms", [])]
+    return set(_WORD.findall(" ".join(names).casefold()))
 
 
 def build_catalogue(titles: Sequence[StandTitle], *, keep: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
