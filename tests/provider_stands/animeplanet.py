@@ -10,7 +10,7 @@ from typing import Any
 from tests.picture_host.replies import Reply
 from tests.provider_stands.records import Asked
 from tests.provider_stands.replying import build_text
-from tests.provider_stands.titles import Role, StandTitle
+from tests.provider_stands.titles import Role, StandTitle, search_titles
 
 _ROBOTS = "User-agent: *\nCrawl-delay: 2\nDisallow: /api/\nDisallow: /users/\n"
 _SITE = "https://www.anime-planet.com"
