@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from core.errors import ConfigurationError
@@ -39,7 +39,8 @@ from storage.database.titles import TitleRepository
 # A process that dies leaves its claims for so long; leases are renewed before each request.
 _MOST_LEASE_S = 180.0
 # Providers without a search, whose titles are published as a whole.
-_DUMPED = frozenset({"anidb"})
+_ANIDB = "anidb"
+_DUMPED = frozenset({_ANIDB})
 
 
 class Enrichment:
@@ -93,6 +94,7 @@ class Enrichment:
             workflow=self.workflow,
             hints=self._hints,
             chores=Chores({"dump": self._refresh_dump, "learn": self._learn, "prune": self._prune}),
+            prepare=self._prepare,
         )
 
     @cached_property
@@ -166,11 +168,21 @@ class Enrichment:
     def _lease_s(self) -> float:
         return min(self._settings.lease_s, _MOST_LEASE_S)
 
+    def _prepare(self, providers: Sequence[str]) -> None:
+        """Titles are found at AniDB in its dump: whoever asks AniDB for the first time needs it."""
+        if _ANIDB not in providers or not self._can_fetch_dump:
+            return
+        if ProviderTitleRepository(self._database).get_version(_ANIDB):
+            return
+        for name, plan in self.workflow.schedules.items():
+            if plan.what == "dump":
+                self.schedules.start(name)
+
     # Chores
 
     @property
     def _can_fetch_dump(self) -> bool:
-        return "anidb" in self.clients and self._settings.anidb_titles_url is not None
+        return _ANIDB in self.clients and self._settings.anidb_titles_url is not None
 
     def _refresh_dump(self) -> str:
         url = self._settings.anidb_titles_url
@@ -179,9 +191,9 @@ class Enrichment:
         # Where the dump lies, and within the limits of AniDB's pages.
         placed = self._settings.model_copy(update={"anidb_base_url": url})
         clients = build_clients(
-            placed, {"anidb": self.providers["anidb"]}, self._database, limits=self.get_limits()
+            placed, {_ANIDB: self.providers[_ANIDB]}, self._database, limits=self.get_limits()
         )  # fmt: skip
-        return TitleDump(clients["anidb"], ProviderTitleRepository(self._database)).refresh()
+        return TitleDump(clients[_ANIDB], ProviderTitleRepository(self._database), self._parts).refresh()
 
     def _learn(self) -> str:
         return learn_sources(ModelKeeper(self._database))

@@ -33,21 +33,26 @@ class Learner(Protocol):
 class TitleDump:
     """Fetches AniDB's titles and puts them in the place of those of the day before, all or nothing."""
 
-    def __init__(self, client: Asker, titles: ProviderTitleRepository) -> None:
+    def __init__(self, client: Asker, titles: ProviderTitleRepository, parts: EnrichPartRepository) -> None:
         self._client = client
         self._titles = titles
+        self._parts = parts
 
     def refresh(self) -> str:
         """Fetch and store; what it came to. The titles of the day before stay where anything goes wrong.
 
         Raises what asking raises, and ShapeChangedError for what is no dump.
         """
+        is_first = self._titles.get_version(_PROVIDER) == 0
         answer = self._client.ask(DUMP_REQUEST, most_age_s=_DUMP_AGE.total_seconds())
         try:
             count = self._titles.replace(_PROVIDER, _read(answer.body))
         except ShapeChangedError:
             self._client.distrust([DUMP_REQUEST.key])
             raise
+        if is_first:
+            # Whoever was looked for without it was not found.
+            self._parts.link_again(_PROVIDER)
         return f"{count} titles, as of {answer.fetched_at:%Y-%m-%d %H:%M} UTC"
 
 

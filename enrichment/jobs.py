@@ -1,15 +1,16 @@
 """Jobs of kind `enrich`: which parts are wanted of which titles, hints to the lanes, the end, and what follows it.
 
 params: `ids` or `imported_by` (an import job: its titles) or neither (all titles); `providers`, `stages` (None: all);
-`stale` (nothing that was never asked), `refresh` (ask again for all), `reparse` (read kept answers again where the
-parser has grown), `merge_only` (ask nothing), `then_index` (default true); `schedule`, `chore` (see `schedules`).
+`stale` (nothing that was never asked), `due_only` (only what failed and is due), `refresh` (ask again for all),
+`reparse` (read kept answers again where the parser has grown), `merge_only` (ask nothing), `then_index` (default true);
+`schedule`, `chore` (see `schedules`).
 A job that runs has its `providers` and `stages` written into its params: what it waits for is told by its row.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from core.errors import DependencyUnavailableError, InvalidInputError, PermanentError, TransientError
@@ -18,7 +19,14 @@ from enrichment.lanes import send_merges
 from enrichment.scope import ScopeBuilder
 from enrichment.workflow import Workflow
 from messaging.hints import HintSender
-from messaging.names import QUEUE_NETWORK, TASK_ENRICH_LANE, TASK_ENRICH_MERGE, TASK_RUN_JOB
+from messaging.names import (
+    QUEUE_DEFAULT,
+    QUEUE_NETWORK,
+    TASK_ENRICH_LANE,
+    TASK_ENRICH_MERGE,
+    TASK_FINISH_JOB,
+    TASK_RUN_JOB,
+)
 from storage.database.enrich_parts import EnrichPartRepository
 from storage.database.enrich_rows import EnrichRowRepository
 from storage.database.enrich_wants import Scope, Urgency, Want, WantRepository
@@ -33,6 +41,8 @@ KIND_INDEX = "index"
 # Titles that one look at a job sends to be merged; the next look sends others.
 _READY = 1_000
 _EARLY = 200
+# With so many messages before it, a look at a job leaves the next to another one.
+_BUSY = 100
 _SHOWN = 10
 REASON_NOT_CONFIGURED = "not-configured"
 _NOT_CONFIGURED_S = 86_400.0
@@ -63,6 +73,7 @@ class EnrichJobs:
         workflow: Workflow,
         hints: HintSender,
         chores: ChoreRunner,
+        prepare: Callable[[Sequence[str]], None] = lambda _: None,
     ) -> None:
         self._database = database
         self._jobs = jobs
@@ -74,6 +85,7 @@ class EnrichJobs:
         self._workflow = workflow
         self._hints = hints
         self._chores = chores
+        self._prepare = prepare
         self._wants = WantRepository(database)
         self._locks = LockService(database)
 
@@ -92,7 +104,9 @@ class EnrichJobs:
             if not job.enqueued:
                 self.enqueue(job)
         if not self.finish(job):
-            for provider in self._parts.list_open_providers(job.id):
+            providers = self._parts.list_open_providers(job.id)
+            self._prepare(providers)
+            for provider in providers:
                 self._hints.send(TASK_ENRICH_LANE, provider=provider)
 
     def finish(self, job: Job) -> bool:
@@ -104,7 +118,7 @@ class EnrichJobs:
         if self._rows.count_open(job.id) == 0:
             self._close(job)
             return True
-        send_merges(self._hints, self._rows.list_ready(job.id, limit=_READY))
+        self._send_ready(job)
         self._merge_early(job)
         self._index_early(job)
         if self._hints.queue_length(QUEUE_NETWORK) == 0:
@@ -135,7 +149,8 @@ class EnrichJobs:
             slugs=slugs,
             refresh_from=job.created_at if params.get("refresh") else None,
             only_old=bool(params.get("stale")),
-            every_title="ids" in params or bool(params.get("merge_only")),
+            only_due=bool(params.get("due_only")),
+            every_title=("ids" in params and not params.get("due_only")) or bool(params.get("merge_only")),
             reparse=bool(params.get("reparse")),
             urgency=_choose_urgency(job),
         )
@@ -160,6 +175,15 @@ class EnrichJobs:
             self._parts.put_off(
                 provider, wait_s=_NOT_CONFIGURED_S, reason=REASON_NOT_CONFIGURED, detail="it is not configured any more"
             )
+
+    def _send_ready(self, job: Job) -> None:
+        """Some of what can be merged; when that is under way, another look sends the next."""
+        if self._hints.queue_length(QUEUE_DEFAULT) > _BUSY:
+            return
+        ready = self._rows.list_ready(job.id, limit=_READY)
+        send_merges(self._hints, ready)
+        if len(ready) == _READY:
+            self._hints.send(TASK_FINISH_JOB, job_id=str(job.id))
 
     def _merge_early(self, job: Job) -> None:
         """What is known already is not kept back by a provider that takes its time."""

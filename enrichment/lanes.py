@@ -226,7 +226,7 @@ class _Lane:
             attempted = self._attempts.attempt(
                 claim, link.external_id, claimed_at=self._claimed_at, before_ask=self._renew
             )
-            states.add(self._record(attempted))
+            states.add(self._record_safely(attempted))
             useless.update(attempted.useless)
             if attempted.outcome.state is PartState.BLOCKED:
                 rest = [one for one in claims if (one.slug, one.stage) in self._held]
@@ -240,6 +240,15 @@ class _Lane:
         if isinstance(error, DependencyUnavailableError):
             raise error
         return {self._record(Attempted(claim, self._attempts.judge(claim, error))) for claim in claims}
+
+    def _record_safely(self, attempted: Attempted) -> PartState:
+        """As `_record`; where what was said cannot be stored, that is this part's failure and nobody else's."""
+        try:
+            return self._record(attempted)
+        except DependencyUnavailableError:
+            raise
+        except Exception as error:
+            return self._record(Attempted(attempted.claim, self._attempts.judge(attempted.claim, error)))
 
     def _record(self, attempted: Attempted) -> PartState:
         claim, keeps = attempted.claim, attempted.keeps

@@ -95,9 +95,12 @@ class ScheduleService:
         if plan.what in CHORES:
             return {**params, "chore": plan.what} if self._is_wanted(plan.what) else None
         slugs = self._pick(plan)
-        return {**params, "ids": slugs} if slugs else None
+        flags = {"retry": {"due_only": True}, "merge": {"merge_only": True}}.get(plan.what, {})
+        return {**params, **flags, "ids": slugs} if slugs else None
 
     def _pick(self, plan: SchedulePlan) -> list[str]:
+        if plan.what == "merge":
+            return self._wants.pick_unmerged(limit=plan.most)
         if not self._scopes.configured:
             return []
         scope = self._scopes.build()

@@ -24,7 +24,7 @@ DEFAULT_PATH: Final = Path(__file__).with_name("workflow.toml")
 _UNITS: Final = {"s": 1.0, "min": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(s|min|h|d|w)")
 
-ScheduleWork = Literal["airing", "finished", "new", "retry", "dump", "learn", "prune"]
+ScheduleWork = Literal["airing", "finished", "new", "retry", "merge", "dump", "learn", "prune"]
 
 
 def parse_duration(given: object) -> timedelta:

@@ -163,6 +163,14 @@ class EnrichPartRepository:
         with self._database.begin() as connection:
             return connection.execute(_PUT_OFF, parameters).rowcount
 
+    def link_again(self, provider: str | None = None) -> int:
+        """More is known of where titles are (ids, a dump): what was not found (at this provider) is due at once.
+
+        Returns how many parts.
+        """
+        with self._database.begin() as connection:
+            return connection.execute(_LINK_AGAIN, {"provider": provider}).rowcount
+
     # Looking
 
     def list_open_providers(self, job_id: uuid.UUID) -> list[str]:
@@ -286,6 +294,15 @@ _PUT_OFF = text("""
             AND (state = 'pending' OR state = 'leased' AND (lease_owner = :owner OR leased_until < now()))
           ORDER BY slug, stage FOR UPDATE SKIP LOCKED) open
     WHERE p.slug = open.slug AND p.provider = :provider AND p.stage = open.stage
+""")
+
+_LINK_AGAIN = text("""
+    UPDATE enrich_parts p SET state = 'failed', reason = 'link-again', detail = NULL, due_at = now()
+    FROM (SELECT slug, provider, stage FROM enrich_parts
+          WHERE state = 'absent' AND reason IN ('link-none', 'link-doubtful')
+            AND (CAST(:provider AS text) IS NULL OR provider = :provider)
+          ORDER BY slug, provider, stage FOR UPDATE) lost
+    WHERE p.slug = lost.slug AND p.provider = lost.provider AND p.stage = lost.stage
 """)
 
 _OF_JOB = """

@@ -84,6 +84,7 @@ class Want:
     slugs         None: all that are not excluded
     refresh_from  ask again for whatever was said before this moment; None: for what is missing or old
     only_old      nothing that was never asked
+    only_due      only what failed or was blocked, and is due
     every_title   a row for each title, also where nothing has to be asked: it is merged again
     reparse       only what an older parser has read, from the answers that are kept
     """
@@ -91,6 +92,7 @@ class Want:
     slugs: Sequence[str] | None = None
     refresh_from: datetime | None = None
     only_old: bool = False
+    only_due: bool = False
     every_title: bool = False
     reparse: bool = False
     urgency: Urgency = Urgency.BULK
@@ -115,7 +117,7 @@ class WantRepository:
             known = {"version_of": list(versions), "version_list": list(versions.values())}
             connection.execute(_REPARSE, {**parameters, **known, "priority": want.urgency.priority})
         elif scope.parts:
-            flags = {"refresh_from": want.refresh_from, "only_old": want.only_old}
+            flags = {"refresh_from": want.refresh_from, "only_old": want.only_old, "only_due": want.only_due}
             connection.execute(_OPEN, {**parameters, **flags, "priority": want.urgency.priority})
         rows = {**parameters, "job_id": job_id, "every_title": want.every_title}
         connection.execute(_ADD_ROWS, rows)
@@ -145,11 +147,16 @@ class WantRepository:
         """Titles of which something failed or was blocked and is due; the longest due first."""
         return self._pick(_PICK_DUE, scope, limit)
 
+    def pick_unmerged(self, *, limit: int) -> list[str]:
+        """Titles of which more is known than was merged, and that no open job is about; by slug."""
+        with self._database.begin() as connection:
+            return list(connection.execute(_PICK_UNMERGED, {"limit": limit}).scalars())
+
     def _pick(self, query: Any, scope: Scope, limit: int) -> list[str]:
         if not scope.parts:
             return []
         parameters: Mapping[str, Any] = {**scope.to_parameters(), "slugs": None, "limit": limit}
-        flags = {"refresh_from": None, "only_old": False}
+        flags = {"refresh_from": None, "only_old": False, "only_due": False}
         with self._database.begin() as connection:
             connection.execute(_EXPECT_MANY)
             return list(connection.execute(query, {**parameters, **flags}).scalars())
@@ -215,13 +222,14 @@ _IS_OLD = """
     (state IN ('done', 'absent') AND said_at <= greatest(old_at, CAST(:refresh_from AS timestamptz)))
 """
 _IS_WANTED = f"""
-    (is_new AND NOT CAST(:only_old AS boolean)
-     OR {_IS_OLD}
-     OR state = 'failed' AND (due_at <= now() OR CAST(:refresh_from AS timestamptz) IS NOT NULL)
-     OR state = 'blocked' AND due_at <= now()
-     OR state = 'dead' AND (CAST(:refresh_from AS timestamptz) IS NOT NULL
-                            OR settled_at <= now() - make_interval(secs => :dead_s))
-     OR state = 'pending')
+    (state IN ('failed', 'blocked') AND due_at <= now()
+     OR state = 'pending'
+     OR NOT CAST(:only_due AS boolean) AND (
+        is_new AND NOT CAST(:only_old AS boolean)
+        OR {_IS_OLD}
+        OR state = 'failed' AND CAST(:refresh_from AS timestamptz) IS NOT NULL
+        OR state = 'dead' AND (CAST(:refresh_from AS timestamptz) IS NOT NULL
+                               OR settled_at <= now() - make_interval(secs => :dead_s))))
 """
 
 # In one order, so that two jobs never wait for each other. Failures in a row are counted on over what is due again.
@@ -262,6 +270,22 @@ _REPARSE = text(f"""
     FROM old WHERE p.slug = old.slug AND p.provider = old.provider AND p.stage = old.stage
 """)  # noqa: S608 - a constant
 
+# Fetched for a job that ended too early, or imported since: what is known and what is shown are not the same.
+_IS_UNMERGED = """
+    (EXISTS (SELECT 1 FROM claims c LEFT JOIN provenance v ON v.slug = c.slug
+             WHERE c.slug = t.slug AND c.changed_at > coalesce(v.merged_at, '-infinity'))
+     OR EXISTS (SELECT 1 FROM provenance v WHERE v.slug = t.slug AND t.base_at > v.merged_at))
+"""
+
+_PICK_UNMERGED = text(f"""
+    SELECT t.slug FROM titles t
+    WHERE NOT t.excluded AND {_IS_UNMERGED} AND NOT EXISTS (
+        SELECT 1 FROM stage_rows r JOIN jobs j ON j.id = r.job_id
+        WHERE r.slug = t.slug AND r.stage = 'enrich' AND r.state IN ('pending', 'leased', 'failed')
+          AND j.kind = 'enrich' AND j.state IN ('pending', 'running'))
+    ORDER BY t.slug LIMIT :limit
+""")  # noqa: S608 - a constant
+
 _ADD_ROWS = text(f"""
     WITH {_SCOPE}
     INSERT INTO stage_rows (job_id, stage, slug)
@@ -269,7 +293,7 @@ _ADD_ROWS = text(f"""
     WHERE NOT t.excluded AND (CAST(:slugs AS text[]) IS NULL OR t.slug = ANY(:slugs))
       AND (CAST(:every_title AS boolean) OR EXISTS (
             SELECT 1 FROM enrich_parts p JOIN scope s ON s.provider = p.provider AND s.stage = p.stage
-            WHERE p.slug = t.slug AND p.state IN ('pending', 'leased')))
+            WHERE p.slug = t.slug AND p.state IN ('pending', 'leased')) OR {_IS_UNMERGED})
     ORDER BY t.slug FOR KEY SHARE OF t
     ON CONFLICT (job_id, stage, slug) DO NOTHING
 """)  # noqa: S608 - a constant

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -377,6 +378,22 @@ def test_what_fails_again_and_again_is_given_up(pipeline: TrialPipeline, stands:
     pipeline.drain()
     assert pipeline.list_parts() == {("kitsu", "staff"): ("done", None)}
     assert pipeline.jobs.get(jobs[-1].id).state is JobState.COMPLETED and pipeline.jobs.list_dead_letters() == []
+
+
+def test_what_cannot_be_stored_fails_alone(pipeline: TrialPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A claim that Postgres refuses is its part's failure: the lane goes on with the others."""
+    slug = list_slugs(pipeline)[0]
+    real = EnrichPartRepository._keep
+
+    def spoil(self: EnrichPartRepository, connection: Any, said: Any, keeps: Any) -> Any:
+        kept = real(self, connection, said, keeps)
+        return replace(kept, facts={"synopsis": "a\x00b"}) if said.stage == "staff" else kept
+
+    monkeypatch.setattr(EnrichPartRepository, "_keep", spoil)
+    job = pipeline.run(ids=[slug], providers=["kitsu"])
+    assert job.state is JobState.COMPLETED
+    assert pipeline.list_parts()["kitsu", "staff"] == ("failed", "unexpected")
+    assert count_states(pipeline) == {"done": PARTS - 1, "failed": 1}
 
 
 # Workers that die

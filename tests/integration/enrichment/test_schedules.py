@@ -42,6 +42,7 @@ def pipeline(database_url: str, redis_url: str, stands: ProviderStands, tmp_path
     yield made
     made.close()
     stands.set_mood("anidb", "normal")
+    stands.set_mood("kitsu", "normal")
 
 
 def add(pipeline: TrialPipeline, **statuses: dict[str, Any]) -> None:
@@ -128,9 +129,64 @@ def test_what_failed_is_tried_again_when_it_is_due(pipeline: TrialPipeline) -> N
     assert start(pipeline, "retry") == ["late", "later"]
 
 
+def test_only_what_failed_is_tried_again(pipeline: TrialPipeline, stands: ProviderStands) -> None:
+    """Other providers and stages of the title were not asked for, and are not asked by a schedule that always runs."""
+    title = stands.titles[0]
+    pipeline.add({"title": title.title, "external_ids": {space: title.ids[space] for space in ("kitsu", "anidb")}})
+    before = len(stands.list_seen("anidb"))
+    stands.set_mood("kitsu", "refused")
+    pipeline.run(providers=["kitsu"], stages=["metadata"])
+    stands.set_mood("kitsu", "normal")
+    pipeline.execute("UPDATE enrich_parts SET due_at = now()")
+    job_id = pipeline.enrichment.schedules.start("retry")
+    assert job_id is not None
+    pipeline.drain()
+    assert pipeline.list_parts() == {("kitsu", "metadata"): ("done", None)}
+    assert pipeline.jobs.get(job_id).state is JobState.COMPLETED and len(stands.list_seen("anidb")) == before
+
+
+def test_what_was_fetched_and_not_merged_is_merged(pipeline: TrialPipeline, stands: ProviderStands) -> None:
+    """A job was cancelled after its answers came: a later job, or the schedule, merges them without asking."""
+    title = stands.titles[0]
+    pipeline.add({"title": title.title, "external_ids": {"kitsu": title.ids["kitsu"]}})
+    slug = pipeline.query("SELECT slug FROM titles")[0].slug
+    job_id = pipeline.start(providers=["kitsu"])
+    pipeline.step()
+    pipeline.step()
+    assert pipeline.enrichment.schedules.start("merge") is None, "an open job is about it"
+    pipeline.jobs.cancel(job_id)
+    pipeline.hints.sent.clear()
+    asked = len(stands.list_seen())
+    merging = pipeline.enrichment.schedules.start("merge")
+    assert merging is not None and pipeline.jobs.get(merging).params["merge_only"] is True
+    pipeline.jobs.cancel(merging)
+    pipeline.hints.sent.clear()
+    job = pipeline.run(providers=["kitsu"])
+    assert pipeline.progress(job).stages["enrich"] == {"done": 1} and len(stands.list_seen()) == asked
+    assert pipeline.titles.load([slug])[slug].document["synopsis"]
+    assert pipeline.enrichment.schedules.start("merge") is None
+    assert pipeline.progress(pipeline.run()).stages.get("enrich") is not None, "AniDB was not asked"
+    pipeline.execute("UPDATE titles SET base_at = now() WHERE slug = :slug", slug=slug)
+    assert pipeline.enrichment.schedules.start("merge") is not None
+
+
+def test_who_asks_anidb_for_the_first_time_has_its_titles_fetched(
+    pipeline: TrialPipeline, stands: ProviderStands
+) -> None:
+    """Titles without its id are found in them, also those that were looked for before they came."""
+    title = next(one for one in stands.titles if one.facts["type"] == "TV" and "anidb" in one.ids)
+    facts = {name: title.facts[name] for name in ("title", "type", "year", "episodes") if name in title.facts}
+    pipeline.add({**facts, "external_ids": {"kitsu": title.ids["kitsu"]}})
+    pipeline.run(providers=["anidb"], stages=["metadata"])
+    dump = next(job for job in pipeline.jobs.list_recent() if job.params.get("chore") == "dump")
+    assert dump.state is JobState.COMPLETED and ProviderTitleRepository(pipeline.database).get_version("anidb") > 0
+    state, reason = pipeline.list_parts()["anidb", "metadata"]
+    assert state == "done" or (state, reason) == ("failed", "link-again")
+
+
 def test_nothing_to_do_is_no_job(pipeline: TrialPipeline) -> None:
     """No schedule leaves an empty job behind."""
-    assert [start(pipeline, name) for name in ("airing", "finished", "new", "retry")] == [None] * 4
+    assert [start(pipeline, name) for name in ("airing", "finished", "new", "retry", "merge")] == [None] * 5
     assert pipeline.jobs.list_recent() == []
 
 
@@ -190,12 +246,13 @@ def run_chore(pipeline: TrialPipeline, name: str) -> str | None:
 def test_the_dump_of_titles_is_fetched_once_a_day(pipeline: TrialPipeline, stands: ProviderStands) -> None:
     """It takes the place of the one before; the second run of a day asks for nothing."""
     titles = ProviderTitleRepository(pipeline.database)
+    before = len(stands.list_seen("anidb"))
     message = run_chore(pipeline, "titles")
     assert message is not None and "titles, as of" in message
     loaded = titles.load_all("anidb")
     assert len(loaded) >= len([one for one in stands.titles if "anidb" in one.ids])
     asked = len(stands.list_seen("anidb"))
-    assert asked == 1
+    assert asked == before + 1
     run_chore(pipeline, "titles")
     assert len(stands.list_seen("anidb")) == asked and titles.load_all("anidb") == loaded
     # A day later it is asked whether there is another one.
