@@ -89,7 +89,11 @@ class MergedField:
         if self.elements:
             shown["elements"] = [one.to_json() for one in self.elements]
         if self.parts:
-            shown["parts"] = {name: part.to_json() for name, part in self.parts.items()}
+            # What else was said of them stands among the others of the whole.
+            shown["parts"] = {
+                name: {"sources": list(part.sources), "confidence": round(part.confidence, 4), "method": part.method}
+                for name, part in self.parts.items()
+            }
         return shown
 
 

@@ -28,7 +28,7 @@ _BELIEF: Final = 20.0
 _LEARNED: Final = 1_000.0
 _LABELS_LEARNED: Final = 100.0
 _COPY_BELIEF: Final = 20.0
-_LABEL_BELIEF: Final = 10.0
+_LABEL_BELIEF: Final = 50.0
 _CHANGE_BELIEF_YEARS: Final = 100.0
 # A label's own figure is worth having from so many titles on.
 _LABEL_TITLES: Final = 30.0

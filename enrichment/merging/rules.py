@@ -69,7 +69,8 @@ def _list(fold: Fold, *, left_out: float, added: float, labels: bool = False, si
     return Rule(kind=Kind.LIST, fold=fold, absence=(left_out, added), labels=labels, silence=silence)
 
 
-_NAME = Rule(kind=Kind.OPEN, fold=folding.fold_name, wrongs=20.0)
+# Sites write an announced title's name differently from each other, but seldom rename it.
+_NAME = Rule(kind=Kind.OPEN, fold=folding.fold_name, wrongs=20.0, change_airing=0.0)
 _DAY = Rule(kind=Kind.OPEN, fold=folding.fold_exact, near=folding.is_near_date, wrongs=100.0, change_airing=0.3)
 _STATISTIC = Rule(kind=Kind.STATISTIC, change=0.5, change_airing=6.0, late=True)
 _TEXT = Rule(kind=Kind.TEXT, change=0.05)

@@ -61,9 +61,12 @@ def test_a_fresh_word_wins_while_a_title_is_airing() -> None:
 
 def test_an_early_word_on_a_title_that_is_over_now_yields() -> None:
     """What was said before the last day was only announced: the word of afterwards wins."""
-    early = say("jikan", title_japanese="作品", days_ago=1_000, aired={"start": "2024-10-01"})
-    found = merge("title_japanese", early, say("kitsu", title_japanese="作品 第2期", status="FINISHED"))
-    assert found.value == "作品 第2期"
+    early = say("jikan", episodes=12, days_ago=1_000, aired={"start": "2024-10-01"})
+    found = merge("episodes", early, say("kitsu", episodes=13, status="FINISHED"))
+    assert found.value == 13
+    at_once = say("jikan", episodes=12, days_ago=460, aired={"start": "2024-10-01"})
+    model = trust("episodes", jikan=0.95, kitsu=0.85)
+    assert merge("episodes", at_once, say("kitsu", episodes=13, status="FINISHED"), model=model).value == 12
 
 
 def test_facts_of_a_finished_title_do_not_grow_old() -> None:
