@@ -136,7 +136,7 @@ class WantRepository:
         return self._pick(_PICK_AIRING, scope, limit)
 
     def pick_finished(self, scope: Scope, *, limit: int) -> list[str]:
-        """Other titles of which something has grown old; the poorest first."""
+        """Other titles that were asked about before and lack something now; the longest overdue first."""
         return self._pick(_PICK_FINISHED, scope, limit)
 
     def pick_new(self, scope: Scope, *, limit: int) -> list[str]:
@@ -300,16 +300,26 @@ _ADD_ROWS = text(f"""
 
 _COUNT_ROWS = text("SELECT count(*) FROM stage_rows WHERE job_id = :job_id AND stage = 'enrich'")
 
+# Missing (its provider or stage is new here), old, or given up long enough ago.
+_IS_LACKING = f"""
+    (is_new OR {_IS_OLD} OR state = 'dead' AND settled_at <= now() - make_interval(secs => :dead_s))
+"""
+
 _PICK_AIRING = text(f"""
     WITH {_CANDIDATES}
-    SELECT slug FROM candidates WHERE kind = 'airing' AND (is_new OR {_IS_OLD})
+    SELECT slug FROM candidates WHERE kind = 'airing' AND {_IS_LACKING}
     GROUP BY slug ORDER BY min(place) LIMIT :limit
 """)  # noqa: S608 - a constant
 
+# By how long they are overdue, measured by the age that they may have: poor ones are old in part of the time, so that
+# they come first without keeping the others out.
 _PICK_FINISHED = text(f"""
     WITH {_CANDIDATES}
-    SELECT slug FROM candidates WHERE kind <> 'airing' AND {_IS_OLD}
-    GROUP BY slug, quality ORDER BY quality NULLS FIRST, min(said_at), slug LIMIT :limit
+    SELECT slug FROM candidates WHERE kind <> 'airing'
+    GROUP BY slug, quality HAVING bool_or({_IS_LACKING}) AND NOT bool_and(is_new)
+    ORDER BY max(CASE WHEN {_IS_LACKING} AND NOT is_new
+                      THEN extract(epoch FROM now() - said_at) / extract(epoch FROM now() - old_at) ELSE 1 END) DESC,
+             quality NULLS FIRST, slug LIMIT :limit
 """)  # noqa: S608 - a constant
 
 _PICK_NEW = text(f"""

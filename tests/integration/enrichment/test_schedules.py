@@ -99,16 +99,29 @@ def test_what_is_on_air_is_asked_about_every_few_hours(pipeline: TrialPipeline) 
 
 
 def test_what_is_finished_is_asked_by_age_and_quality(pipeline: TrialPipeline) -> None:
-    """The poorest first; poor ones grow old in half the time; what was never asked is not for this schedule."""
+    """The longest overdue first; poor ones grow old in half the time; what was never asked is not for this schedule."""
     finished = {"status": "FINISHED", "year": 1990}
-    add(pipeline, good=finished, bad=finished, fresh=finished, young=finished, never=finished, unmerged=finished)
+    add(pipeline, good=finished, bad=finished, fresh=finished, young=finished, never=finished, ancient=finished)
     say(pipeline, "good", days_ago=400, quality=90)
     say(pipeline, "bad", days_ago=400, quality=20)
-    say(pipeline, "unmerged", days_ago=400)
+    say(pipeline, "ancient", days_ago=900)
     # Older than half of all ages but not old: it counts for a poor one only.
     say(pipeline, "young", days_ago=50, quality=20)
     say(pipeline, "fresh", days_ago=50, quality=90)
-    assert start(pipeline, "finished") == ["unmerged", "bad", "young", "good"]
+    assert start(pipeline, "finished") == ["ancient", "bad", "good", "young"]
+
+
+def test_what_was_given_up_or_is_asked_for_the_first_time_has_its_turn(pipeline: TrialPipeline) -> None:
+    """A provider that came later, and what is dead for long enough, are found without anything else being old."""
+    finished = {"status": "FINISHED", "year": 1990}
+    add(pipeline, dead=finished, fresh=finished, lacking=finished, given_up=finished)
+    for slug, state, days in (("dead", "dead", 365), ("fresh", "done", 1), ("lacking", "done", 1)):
+        say(pipeline, slug, days_ago=days, state=state)
+    say(pipeline, "given-up", days_ago=1, state="dead")
+    pipeline.execute("DELETE FROM enrich_parts WHERE slug = 'lacking' AND provider = 'anidb'")
+    # The retries of the test's workflow are faster; its ages are not.
+    pipeline.execute("UPDATE enrich_parts SET settled_at = now() + interval '1 d' WHERE slug = 'given-up'")
+    assert start(pipeline, "finished") == ["dead", "lacking"]
 
 
 def test_new_titles_are_asked_about_once(pipeline: TrialPipeline) -> None:
