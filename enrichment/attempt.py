@@ -17,6 +17,7 @@ from core.enrichment import STAGE_FIELDS, EnrichStage
 from core.errors import ConfigurationError, DependencyUnavailableError
 from core.log import Event, Log
 from enrichment.asking.errors import AnswerFailedError, AnswerRefusedError
+from enrichment.linking.plausible import check_candidates
 from enrichment.linking.records import RecordReader
 from enrichment.linking.searching import Search, Verify
 from enrichment.linking.service import Link
@@ -137,7 +138,7 @@ class Attempts:
         search = self._search
         if search is not None and isinstance(self._provider, LooksUp):
             search = partial(self._look_up, self._provider, document.get("external_ids", {}), search)
-        return self._links.find(slug, document, self.name, search, verify=self._verify)
+        return self._links.find(slug, document, self.name, search, verify=self._look_at)
 
     def judge_link(self, link: Link) -> PartOutcome | None:
         """What the title's parts have come to where it is not at the provider; None where it is."""
@@ -261,8 +262,7 @@ class Attempts:
         request = self._provider.plan_search(title)
         if request is None:
             return ()
-        answer = self._client.ask(request, most_age_s=_SEARCH_AGE.total_seconds())
-        return () if answer.is_absent else self._provider.parse_search(answer)
+        return self._read_search(request)
 
     def _look_up(
         self, provider: LooksUp, ids: Mapping[str, Any], search: Search, title: str
@@ -272,10 +272,28 @@ class Attempts:
             request = provider.plan_lookup(space, str(external_id))
             if request is None:
                 continue
-            answer = self._client.ask(request, most_age_s=_SEARCH_AGE.total_seconds())
-            if not answer.is_absent and (found := self._provider.parse_search(answer)):
+            if found := self._read_search(request):
                 return found
         return search(title)
+
+    def _read_search(self, request: Request) -> Sequence[Candidate]:
+        """What a search found. An answer that cannot be read is asked for again the next time."""
+        answer = self._client.ask(request, most_age_s=_SEARCH_AGE.total_seconds())
+        if answer.is_absent:
+            return ()
+        try:
+            return check_candidates(self.name, self._provider.parse_search(answer))
+        except ShapeChangedError:
+            self._client.distrust([request.key])
+            raise
+
+    def _look_at(self, external_id: str) -> Candidate | None:
+        """The provider's own record of an id, for linking. One that cannot be read is asked for again the next time."""
+        try:
+            return self._verify(external_id)
+        except ShapeChangedError:
+            self._client.distrust([one.key for one in self._provider.plan(EnrichStage.METADATA, external_id)])
+            raise
 
     def _fail(
         self,

@@ -87,7 +87,7 @@ class _Provider:
         return Request(key=f"search {title}", path="/") if title else None
 
     def parse_search(self, answer: Answer) -> Sequence[Candidate]:
-        return [Candidate(external_id=answer.key, titles=("x",))]
+        return [Candidate(external_id="77", titles=(answer.key,))]
 
 
 class _LookingUp(_Provider):
@@ -265,7 +265,7 @@ def test_titles_are_looked_for_by_name() -> None:
         {"search Akira": build_answer("search Akira"), "search Nope": build_answer("x", status=404)}
     )
     link = made.find("akira", {"title": "Akira"})
-    assert [one.external_id for one in links.found] == ["search Akira"] and client.asked[0][1] == 7 * 86_400
+    assert [one.titles for one in links.found] == [("search Akira",)] and client.asked[0][1] == 7 * 86_400
     outcome = made.judge_link(link)
     assert outcome is not None and (outcome.state, outcome.reason) == (PartState.ABSENT, "link-none")
     made.find("nope", {"title": "Nope"})
@@ -283,6 +283,33 @@ def test_an_id_of_elsewhere_goes_before_a_name() -> None:
     }
     made, client, links = build(answers, provider=_LookingUp)
     made.find("akira", {"title": "Akira", "external_ids": {"anilist": 5, "mal": 1}})
-    assert [one.external_id for one in links.found] == ["lookup 1"] and len(client.asked) == 1
+    assert [one.titles for one in links.found] == [("lookup 1",)] and len(client.asked) == 1
     made.find("akira", {"title": "Akira", "external_ids": {"mal": 2}})
-    assert [one.external_id for one in links.found] == ["search Akira"]
+    assert [one.titles for one in links.found] == [("search Akira",)]
+
+
+def test_what_linking_cannot_read_is_asked_for_again() -> None:
+    """A search answer and a record of another form are distrusted: they would be read once more for a week."""
+
+    class Changed(_Provider):
+        def parse_search(self, answer: Answer) -> Sequence[Candidate]:
+            raise ShapeChangedError("kitsu", "data", "is no list")
+
+    made, client, _ = build({"search Akira": build_answer("search Akira")}, provider=Changed)
+    with pytest.raises(ShapeChangedError):
+        made.find("akira", {"title": "Akira"})
+    assert client.distrusted == ["search Akira"]
+
+    def fail(_: Mapping[str, Answer]) -> Parsed:
+        raise ShapeChangedError("kitsu", "data", "is not there")
+
+    class Verifying(_Links):
+        def find(self, *args: Any, verify: Any = None) -> Link:
+            verify("77")
+            raise AssertionError("the record can be read")
+
+    read, client, _ = build({"first": build_answer("first")}, fail)
+    read._links = Verifying()
+    with pytest.raises(ShapeChangedError):
+        read.find("akira", {"title": "Akira"})
+    assert client.distrusted == ["first"]
