@@ -123,6 +123,7 @@ class LinkingReport:
                 for one in self.reliability
             ],
             "errors": {name: dict(kinds) for name, kinds in self.errors.items()},
+            "mistakes": [list(one) for one in self.examples],
             "accept": {"known": self.model.known.accept, "bare": self.model.bare.accept},
             "review": self.model.review,
         }

@@ -19,8 +19,9 @@ from enrichment.providers.base import Candidate
 from evaluation.enrichment.linking_data import Target, Truth
 
 FOLDS: Final = 5
-# Precision that the threshold must have on the titles that the model has learned from: a little above the aim.
-_PRECISION: Final = 0.9965
+# Precision that a threshold must have on the titles that the model has learned from. On others it was as high, within
+# two in ten thousand: a little above the aim is enough.
+_PRECISION: Final = 0.9955
 _REVIEW: Final = 0.25
 # Whatever the others come to: a link that is wrong once in five times is none.
 _LEAST: Final = 0.8
