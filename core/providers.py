@@ -30,8 +30,9 @@ PROVIDER_LIMITS: Final[Mapping[str, tuple[Limit, ...]]] = MappingProxyType(
         # 90 by its documentation, 30 by its answers since it is "degraded".
         "anilist": (Limit(30, 60.0),),
         "kitsu": (Limit(2, 1.0), Limit(90, 60.0, burst=5)),
-        # https://wiki.anidb.net/HTTP_API_Definition: a page in two seconds at most, and never for bulk download.
-        "anidb": (Limit(1, 2.0), Limit(1_500, 86_400.0, burst=100)),
+        # https://wiki.anidb.net/HTTP_API_Definition: a page in two seconds at most, and never for bulk download. A few
+        # hundred pages a day ban nobody; a large catalogue takes its weeks.
+        "anidb": (Limit(1, 2.0), Limit(400, 86_400.0, burst=50)),
         # 120 by its documentation.
         "animeschedule": (Limit(60, 60.0, burst=2),),
         "anime-planet": (Limit(1, 5.0),),

@@ -26,6 +26,8 @@ _ERROR_BYTES = 65_536
 _SLEEP_S = 10.0
 _MOST_PERIOD_S = 60.0
 _LEASE_MARGIN_S = 15.0
+# So many requests may be made when one comes back to a provider whose limit was used up.
+_DROPS = 10
 _SAME_ASKED_EVERY_S = 0.1
 _REDIS_RETRY_S = 10.0
 _STOPPED_RETRY_S = 1.0
@@ -212,10 +214,19 @@ class ProviderClient:
                 return leave
             most_s = max(0.0, deadline - time.monotonic())
             if leave.wait_s > (most_s if leave.what == "limit" else min(most_s, self._options.patience_s)):
-                why = leave.why or {"limit": "too many ask at once", "paused": "paused"}.get(leave.what, "circuit open")
-                raise ProviderUnavailableError(self.info.name, why, retry_after_s=leave.wait_s)
+                raise self._build_refusal(leave)
             # A little more than asked, and not all of those who wait at the same moment.
             self._sleep(min(leave.wait_s, _SLEEP_S) + random.uniform(0.0, 0.01))  # noqa: S311 - no secret
+
+    def _build_refusal(self, leave: Leave) -> ProviderUnavailableError:
+        """Why nobody may ask now. Where a limit of a day is used up, not for the next drop: until a few have come."""
+        wait_s = leave.wait_s
+        if leave.what == "limit":
+            scarcest = max(self.info.limits, key=lambda limit: limit.period_s / limit.amount)
+            drops = min(_DROPS, scarcest.burst)
+            wait_s = max(wait_s, drops * scarcest.period_s / scarcest.amount)
+        why = leave.why or {"limit": "its limit is used up", "paused": "paused"}.get(leave.what, "circuit open")
+        return ProviderUnavailableError(self.info.name, why, retry_after_s=wait_s)
 
     @contextmanager
     def _alone(self, request: Request, deadline: float) -> Iterator[Callable[[], None]]:

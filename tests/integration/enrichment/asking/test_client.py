@@ -218,6 +218,14 @@ def test_used_up_limit(client: ProviderClient, host: AnsweringHost) -> None:
     assert isinstance(error, ProviderUnavailableError) and error.retry_after_s > 1_700 and len(host.asked) == 1
 
 
+def test_limit_of_a_day_comes_back_in_a_few_requests(build_client: BuildClient, host: AnsweringHost) -> None:
+    """Nobody is sent back for the next single drop of it: whoever put his work off then has a few requests to make."""
+    # A bucket that nobody knows of lacks a little of its first request.
+    error = fail(build_client(limits=(Limit(40, DAY_S, burst=2),), most_wait_s=0.2))
+    assert isinstance(error, ProviderUnavailableError) and "used up" in str(error) and not host.asked
+    assert error.retry_after_s == pytest.approx(2 * DAY_S / 40)
+
+
 def test_told_limit_slows_down(build_client: BuildClient, host: AnsweringHost, gate: ProviderGate, name: str) -> None:
     """A smaller limit in the headers is learned by all."""
     limits = (Limit(6_000, 60.0, burst=10),)
