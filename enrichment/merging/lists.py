@@ -50,11 +50,10 @@ def merge_episodes(said: Sequence[Said], context: Context) -> MergedField:
         entry: dict[str, Any] = {"number": words[0][1]["number"]}
         for part in ("title", "aired"):
             if found := _get_part(words, part):
-                merged = merge_values(f"episode.{part}", found, context)
-                entry[part] = merged.value
+                entry[part], lost = _decide_part(f"episode.{part}", found, context)
                 others.extend(
                     Weighed({"number": entry["number"], part: other.value}, other.sources, other.confidence)
-                    for other in merged.others
+                    for other in lost
                 )
         if texts := _get_part(words, "synopsis"):
             entry["synopsis"] = rate_texts("synopsis", texts, context.model)[0].text
@@ -77,7 +76,7 @@ def merge_characters(said: Sequence[Said], context: Context) -> MergedField:
     def build(words: Words) -> Entry:
         entry: dict[str, Any] = {"name": _spell("characters", words, "name", context)}
         if roles := _get_part(words, "role"):
-            entry["role"] = merge_values("character.role", roles, context).value
+            entry["role"], _ = _decide_part("character.role", roles, context)
         if texts := _get_part(words, "description"):
             entry["description"] = rate_texts("synopsis", texts, model)[0].text
         if images := _get_part(words, "image"):
@@ -120,7 +119,7 @@ def merge_related(said: Sequence[Said], context: Context) -> MergedField:
         if any(value.get("title") for _, value in words):
             entry["title"] = _spell("related_anime", words, "title", context)
         if relations := _get_part(words, "relation"):
-            entry["relation"] = merge_values("related.relation", relations, context).value
+            entry["relation"], _ = _decide_part("related.relation", relations, context)
         ids: dict[str, Any] = {}
         for source in rank_sources("related_anime", context.model, [one.source for one, _ in words]):
             for one, value in words:
@@ -141,7 +140,8 @@ def _merge(
     told: bool = True,
 ) -> MergedField:
     """Elements that are more probable than not; the most probable one where none is, for all say that there is one."""
-    judged = [_judge(name, said, key, words, context) for key, words in grouped.items()]
+    chances: dict[Hashable, float] = {}
+    judged = [_judge(name, said, key, words, context, chances) for key, words in grouped.items()]
     likeliest = max(judged, key=lambda one: one.chance)
     kept = [one for one in judged if one.chance >= KEEP_FROM] or [likeliest]
     dropped = [one for one in judged if one not in kept]
@@ -160,11 +160,24 @@ def _merge(
     )
 
 
-def _judge(name: str, said: Sequence[Said], key: Hashable, words: Words, context: Context) -> _Judged:
-    having = {one.source for one, _ in words}
-    listings = [Listing(one.source, one.source in having) for one in said]
-    label = key if isinstance(key, str) else None
-    return _Judged(key, words, judge_element(name, context.model, listings, label=label))
+def _judge(
+    name: str, said: Sequence[Said], key: Hashable, words: Words, context: Context, chances: dict[Hashable, float]
+) -> _Judged:
+    """`chances`: of elements that the same sources have, which are equal unless they are labels."""
+    having = frozenset(one.source for one, _ in words)
+    label = key if get_rule(name).labels and isinstance(key, str) else None
+    if (having, label) not in chances:
+        listings = [Listing(one.source, one.source in having) for one in said]
+        chances[(having, label)] = judge_element(name, context.model, listings, label=label)
+    return _Judged(key, words, chances[(having, label)])
+
+
+def _decide_part(name: str, found: Sequence[Said], context: Context) -> tuple[Any, tuple[Weighed, ...]]:
+    """The value of a part, and what was not taken; where all agree there is nothing to weigh."""
+    if len(set(get_rule(name).fold_values([one.value for one in found]))) == 1:
+        return choose_spelling(name, [(one.source, one.value) for one in found], context.model), ()
+    merged = merge_values(name, found, context)
+    return merged.value, merged.others
 
 
 def _group(said: Sequence[Said], fold: Callable[[Any], Hashable]) -> dict[Hashable, Words]:
@@ -197,9 +210,11 @@ def _order(name: str, said: Sequence[Said], kept: Sequence[_Judged], context: Co
     """As the most trusted source lists them; what it has not, after it, as the next one does."""
     rank = {source: place for place, source in enumerate(rank_sources(name, context.model, [s.source for s in said]))}
 
+    places = {(one.source, id(value)): place for one in said for place, value in reversed([*enumerate(one.value)])}
+
     def place(one: _Judged) -> tuple[int, int]:
         word, value = min(one.words, key=lambda pair: rank[pair[0].source])
-        return rank[word.source], word.value.index(value)
+        return rank[word.source], places[(word.source, id(value))]
 
     return sorted(kept, key=place)
 
