@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import uuid
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,11 +16,14 @@ from celery import Celery
 
 from core.errors import ConfigurationError, DeadlineExceededError
 from core.settings import Settings
+from enrichment.lanes import LaneReport
+from enrichment.merges import MergeCounts
 from indexing.embedding import ChunkReport
 from indexing.pictures.embedding import PictureReport
 from messaging import names
 from messaging.app import create_celery
 from messaging.hints import HintSender
+from tasks.enrichment import ask_provider, merge_titles, start_schedule
 from tasks.jobs import embed_chunk, finish_job, reconcile, run_job
 from tasks.pictures import embed_pictures
 from tasks.queries import encode_queries
@@ -98,6 +102,7 @@ class _Services:
         self.picture_embedding: _RecordedPictures | None = None
         self.hints = _RecordedHints()
         self.query_log = _RecordedQueryLog()
+        self.enrichment: SimpleNamespace | None = None
 
 
 @pytest.fixture
@@ -184,6 +189,30 @@ def test_a_chunk_of_pictures_is_followed_by_a_hint_to_finish(services: _Services
     assert services.picture_embedding.chunks == [(job_id, [picture], "p_1")]
     assert report["claimed"] == 1
     assert services.hints.sent == [(names.TASK_FINISH_JOB, {"job_id": str(job_id)})]
+
+
+def test_a_lane_goes_on_while_there_is_more(services: _Services) -> None:
+    """Its time is over and it is not done: another task of its kind follows, and none otherwise."""
+    reports = [LaneReport(Counter(done=3), has_more=True), LaneReport(Counter(done=1))]
+    asked: list[str] = []
+    services.enrichment = SimpleNamespace(
+        lanes=SimpleNamespace(run=lambda provider: (asked.append(provider), reports[len(asked) - 1])[1])
+    )
+    assert ask_provider("kitsu") == {"done": 3}
+    assert services.hints.sent == [(names.TASK_ENRICH_LANE, {"provider": "kitsu"})]
+    assert ask_provider("kitsu") == {"done": 1} and len(services.hints.sent) == 1
+
+
+def test_tasks_of_enrichment_make_one_call(services: _Services) -> None:
+    """Slugs in and counts out; the name of a schedule in and the id of its job out."""
+    job_id, merged = uuid.uuid4(), []
+    services.enrichment = SimpleNamespace(
+        merges=SimpleNamespace(merge=lambda slugs, early: merged.append((slugs, early)) or MergeCounts(changed=1)),
+        schedules=SimpleNamespace(start=lambda name: job_id if name == "airing" else None),
+    )
+    assert merge_titles(["a", "b"]) == {"changed": 1, "unchanged": 0, "failed": 0}
+    assert merge_titles(["c"], early=True)["changed"] == 1 and merged == [(["a", "b"], False), (["c"], True)]
+    assert start_schedule("airing") == str(job_id) and start_schedule("new") is None
 
 
 def test_the_embedding_worker_makes_its_collections_before_the_first_task() -> None:
