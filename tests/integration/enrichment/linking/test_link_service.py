@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
 from core.errors import NotFoundError
 from enrichment.linking.dump import DumpSearch
 from enrichment.linking.forms import fold_title
+from enrichment.linking.scoring import load_model
 from enrichment.linking.service import LinkService
 from enrichment.providers.base import Candidate, ProviderUnavailableError
 from storage.database.enrichment_models import LinkState
@@ -89,8 +91,10 @@ def test_titles_link_where_no_table_knows(service: LinkService, links: LinkRepos
     assert service.find("kumo", document, "anilist", refuse_search) == link
 
 
-def test_doubt_is_a_state(service: LinkService, links: LinkRepository, add_title: AddTitle) -> None:
+def test_doubt_is_a_state(links: LinkRepository, mappings: IdMappingRepository, add_title: AddTitle) -> None:
     """A candidate that may be the title waits with its reasons; what is nothing like it is none."""
+    model = load_model()
+    service = LinkService(links, mappings, replace(model, known=replace(model.known, accept=1.0)))
     document = add_title("kumo", **FACTS)
     near = Candidate(external_id="9", titles=("Kumo no Uta: Hajimari",), type="TV", year=2013)
     assert service.find("kumo", document, "anilist", lambda _: [near]).state is LinkState.DOUBTFUL
