@@ -1,8 +1,7 @@
 """Where titles are at providers: found links, doubtful ones, and what a person decided.
 
-A decision by a person is never overwritten, and an id at a provider is linked to one title. What came by a link that is
-taken back goes with it, in the same transaction: its id, the provider's claims and the work that waits; a job merges
-the title anew.
+A decision by a person is never overwritten, and an id at a provider is linked to one title. What follows from a link that
+changes (see `link_changes`) is written in the same transaction, with the job that merges the title anew.
 """
 
 from __future__ import annotations
@@ -18,26 +17,46 @@ from sqlalchemy.dialects.postgresql import insert
 
 from core.enrichment import ID_SPACES
 from core.errors import ConflictError, NotFoundError
-from storage.database.enrichment_models import LinkState, claims, enrich_parts, provider_links
+from storage.database.enrichment_models import LinkState, provider_links
 from storage.database.jobs import JobRepository
+from storage.database.link_changes import (
+    METHOD_PERSON,
+    LinkChange,
+    apply_change_in,
+    forget_id_in,
+    load_catalogue_ids_in,
+    load_guesses_in,
+    load_said_ids_in,
+    lock_links_in,
+    reopen_rivals_in,
+)
 from storage.database.models import title_ids, titles
 from storage.database.session import Database
 
 METHOD_CATALOGUE: Final = "catalogue"
 METHOD_MAPPING: Final = "mapping"
 METHOD_TITLES: Final = "titles"
-METHOD_PERSON: Final = "person"
 _KIND: Final = "enrich"
 
-# Links of a provider are written one after the other: two titles may want the same id, or each other's.
-_LOCK = text("SELECT pg_advisory_xact_lock(7214121, hashtext(:provider))")
-# The ids that the catalogue itself names: `base` once enrichment has written a document of its own.
-_CATALOGUE_IDS = text("SELECT coalesce(base, document) -> 'external_ids' FROM titles WHERE slug = :slug")
+_PROVIDERS: Final = {space: provider for provider, space in ID_SPACES.items()}
 _HOLDERS = text("""
     SELECT slug FROM title_ids WHERE provider = :space AND external_id = :id
     UNION
     SELECT slug FROM provider_links WHERE provider = :provider AND external_id = :id AND state = 'linked'
     ORDER BY slug
+""")
+# Whoever wanted the same id as this title, and is doubtful for that.
+_RIVAL = text("""
+    SELECT slug FROM provider_links
+    WHERE provider = :provider AND slug <> :slug AND state = 'doubtful'
+      AND candidates @> jsonb_build_array(jsonb_build_object(
+          'external_id', CAST(:id AS text), 'why', jsonb_build_array('also wanted by ' || CAST(:slug AS text))))
+    ORDER BY slug LIMIT 1
+""")
+# Of these titles, those of which enrichment knows anything at all.
+_ENRICHED = text("""
+    SELECT slug FROM enrich_parts WHERE slug = ANY(:slugs)
+    UNION SELECT slug FROM provider_links WHERE slug = ANY(:slugs)
 """)
 
 
@@ -68,6 +87,22 @@ class ListedLink:
     adult: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownPlace:
+    """What is known of a title's place at a provider before anybody looks for it.
+
+    stored     the link, if there is one
+    named      the catalogue's id there
+    known_ids  {id space: id}: the catalogue's and those that a person named. A link that was guessed proves nothing.
+    said       (other provider, id there): what other providers say of it now
+    """
+
+    stored: StoredLink | None
+    named: str | None
+    known_ids: Mapping[str, str]
+    said: Sequence[tuple[str, str]]
+
+
 class LinkRepository:
     """Reads and writes `provider_links`, and the ids that follow from them in `title_ids`."""
 
@@ -80,66 +115,70 @@ class LinkRepository:
         with self._database.begin() as connection:
             return _get(connection, slug, provider)
 
-    def load(self, slugs: Sequence[str]) -> dict[str, list[StoredLink]]:
-        """What is stored of these titles, by slug."""
-        found: dict[str, list[StoredLink]] = {}
-        with self._database.begin() as connection:
-            for link in self.load_in(connection, slugs):
-                found.setdefault(link.slug, []).append(link)
-        return found
-
     def load_in(self, connection: Connection, slugs: Sequence[str]) -> list[StoredLink]:
-        """As `load`, within the caller's transaction, ordered by slug and provider."""
+        """What is stored of these titles, ordered by slug and provider."""
         query = select(provider_links).where(provider_links.c.slug.in_(list(slugs)))
         rows = connection.execute(query.order_by(provider_links.c.slug, provider_links.c.provider))
         return [_read(row._mapping) for row in rows]
 
-    def load_ids(self, slug: str, provider: str) -> tuple[StoredLink | None, str | None, dict[str, str]]:
-        """(stored link, the catalogue's id at the provider, all ids by which the title is known), in one transaction.
-
-        The last are the catalogue's and those that a person named: a link that was guessed must prove nothing.
-        """
+    def load_place(self, slug: str, provider: str) -> KnownPlace:
+        """What is known of a title's place at a provider, in one transaction."""
         with self._database.begin() as connection:
             links = {link.provider: link for link in self.load_in(connection, [slug])}
-            catalogue = _load_catalogue_ids(connection, slug)
+            catalogue = load_catalogue_ids_in(connection, slug)
+            said = load_said_ids_in(connection, slug, provider)
         decided = [link for link in links.values() if link.method == METHOD_PERSON]
         refused = {ID_SPACES[link.provider] for link in decided if link.external_id is None}
         known = {space: external_id for space, external_id in catalogue.items() if space not in refused}
         known |= {ID_SPACES[link.provider]: link.external_id for link in decided if link.external_id is not None}
-        return links.get(provider), catalogue.get(ID_SPACES[provider]), known
+        named = catalogue.get(ID_SPACES[provider])
+        return KnownPlace(stored=links.get(provider), named=named, known_ids=known, said=said)
 
-    def find_holder(self, provider: str, external_id: str) -> str | None:
-        """The slug of the title that has this id at this provider, by catalogue or by link."""
-        with self._database.begin() as connection:
-            return _find_holder(connection, provider, external_id)
-
-    def store(self, found: StoredLink) -> StoredLink:
+    def store(self, found: StoredLink, *, asked_by: str | None = None) -> StoredLink:
         """Keep what was found, unless a person has decided; returns what holds now.
 
-        A linked id that another title has becomes doubtful, and so does the other's link, unless it is the catalogue's
-        or a person's. An id that differs from the former link's takes what came by that with it.
+        asked_by  the owner of leased parts that are asked by this link next
+
+        A linked id that another title has or wants becomes doubtful, and so does the other's link, unless it is the
+        catalogue's or a person's.
         """
         with self._database.begin() as connection:
-            _lock(connection, found.slug, found.provider)
+            _lock(connection, found.slug)
             former = _get(connection, found.slug, found.provider)
             if former is not None and former.method == METHOD_PERSON:
                 return former
             if found.state is LinkState.LINKED:
                 found = self._settle_conflict(connection, found)
-            self._replace(connection, former, found)
+            self._replace(connection, former, found, asked_by=asked_by)
         return found
 
-    def drop(self, slug: str, provider: str) -> None:
-        """Forget a link that nobody decided on: the catalogue names an id itself now."""
+    def drop(self, slug: str, provider: str, *, asked_by: str | None = None) -> None:
+        """Forget a link that nobody decided on: the catalogue names an id itself now. `asked_by`: see `store`."""
         with self._database.begin() as connection:
-            _lock(connection, slug, provider)
+            _lock(connection, slug)
             former = _get(connection, slug, provider)
-            if former is None or former.method == METHOD_PERSON:
-                return
-            catalogue = _load_catalogue_ids(connection, slug).get(ID_SPACES[provider])
-            if former.external_id != catalogue:
-                _forget(connection, former)
-            connection.execute(delete(provider_links).where(_is(slug, provider)))
+            if former is not None and former.method != METHOD_PERSON:
+                self._remove(connection, former, asked_by=asked_by)
+
+    def follow_catalogue_in(
+        self, connection: Connection, renumbered: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]
+    ) -> list[str]:
+        """The catalogue's ids of these titles were the first and are the second; under `lock_links_in`.
+
+        A guess that it contradicts goes, and so does what came by its own former id. Returns the titles that are to
+        be merged anew, as the job does which is stored with that.
+        """
+        slugs = list(connection.execute(_ENRICHED, {"slugs": sorted(renumbered)}).scalars()) if renumbered else []
+        changed = [slug for slug in sorted(slugs) if self._follow(connection, slug, *renumbered[slug])]
+        if changed:
+            self._jobs.create_in(connection, _KIND, {"ids": changed, "merge_only": True, "reason": "catalogue's ids"})
+        return changed
+
+    def yield_in(self, connection: Connection, taken: Sequence[tuple[str, str, str]]) -> None:
+        """The catalogue gives (id space, id) to this slug; whoever had it by guess loses it; under `lock_links_in`."""
+        for space, external_id, slug in taken:
+            for holder in _list_holders(connection, _PROVIDERS.get(space), external_id, space=space, but=slug):
+                self._release(connection, holder, space, external_id, rival=slug)
 
     def decide(
         self, slug: str, provider: str, *, external_id: str | None, by: str, then_ask: bool
@@ -152,7 +191,7 @@ class LinkRepository:
         id by its catalogue or by a person.
         """
         with self._database.begin() as connection:
-            _lock(connection, slug, provider)
+            _lock(connection, slug)
             former = _get(connection, slug, provider)
             if former is not None and former.method == METHOD_PERSON and former.external_id == external_id:
                 return former, None
@@ -169,25 +208,25 @@ class LinkRepository:
             if external_id is not None:
                 self._take(connection, decided)
             self._replace(connection, former, decided)
+            reopen_rivals_in(connection, slug, provider)
             job_id = self._add_job(connection, slug, provider, asks=then_ask and external_id is not None)
             stored = _get(connection, slug, provider)
         assert stored is not None
         return stored, job_id
 
     def withdraw(self, slug: str, provider: str) -> uuid.UUID | None:
-        """Take a person's decision back: the title is looked for again when it is next enriched.
+        """Take a person's decision back: the title is due to be looked for again.
 
         Returns the job that merges it without what had come by the link; None if nobody had decided. Raises
         NotFoundError for a slug that is none.
         """
         with self._database.begin() as connection:
-            _lock(connection, slug, provider)
+            _lock(connection, slug)
             former = _get(connection, slug, provider)
             if former is None or former.method != METHOD_PERSON:
                 return None
-            if former.external_id != _load_catalogue_ids(connection, slug).get(ID_SPACES[provider]):
-                _forget(connection, former)
-            connection.execute(delete(provider_links).where(_is(slug, provider)))
+            self._remove(connection, former)
+            reopen_rivals_in(connection, slug, provider)
             return self._add_job(connection, slug, provider, asks=False)
 
     def list_by_state(
@@ -228,23 +267,96 @@ class LinkRepository:
 
     def _settle_conflict(self, connection: Connection, found: StoredLink) -> StoredLink:
         assert found.external_id is not None
-        holder = _find_holder(connection, found.provider, found.external_id, but=found.slug)
-        if holder is None:
+        holders = _list_holders(connection, found.provider, found.external_id, but=found.slug)
+        parameters = {"slug": found.slug, "provider": found.provider, "id": found.external_id}
+        rival = holders[0] if holders else connection.execute(_RIVAL, parameters).scalar_one_or_none()
+        if rival is None:
             return found
-        other = _get(connection, holder, found.provider)
+        other = _get(connection, rival, found.provider)
         if other is not None and other.method != METHOD_PERSON and other.external_id == found.external_id:
             self._make_doubtful(connection, other, rival=found.slug)
-        return _doubt(found, rival=holder)
+        return _doubt(found, rival=rival)
 
     def _take(self, connection: Connection, decided: StoredLink) -> None:
+        """Whoever has the id by guess loses it to a person's word."""
         assert decided.external_id is not None
-        holder = _find_holder(connection, decided.provider, decided.external_id, but=decided.slug)
-        if holder is None:
+        key = ID_SPACES[decided.provider], decided.external_id
+        for holder in _list_holders(connection, decided.provider, decided.external_id, but=decided.slug):
+            other = _get(connection, holder, decided.provider)
+            by_person = other is not None and other.method == METHOD_PERSON
+            if by_person and other is not None and other.external_id != decided.external_id:
+                # A person took it from that one already, whatever its catalogue says.
+                continue
+            catalogue = load_catalogue_ids_in(connection, holder).get(key[0])
+            is_guess = key in load_guesses_in(connection, [key]) or (other is not None and other.external_id == key[1])
+            if by_person or catalogue == key[1] or not is_guess:
+                raise ConflictError(f"{decided.provider} {decided.external_id} is {holder} already")
+            self._release(connection, holder, *key, rival=decided.slug)
+
+    def _release(self, connection: Connection, holder: str, space: str, external_id: str, *, rival: str) -> None:
+        """A title loses an id that it had by a link or by a provider's word only."""
+        provider = _PROVIDERS.get(space)
+        link = None if provider is None else _get(connection, holder, provider)
+        if link is not None and link.external_id == external_id:
+            self._make_doubtful(connection, link, rival=rival)
             return
-        other = _get(connection, holder, decided.provider)
-        if other is None or other.method == METHOD_PERSON or other.external_id != decided.external_id:
-            raise ConflictError(f"{decided.provider} {decided.external_id} is {holder} already")
-        self._make_doubtful(connection, other, rival=decided.slug)
+        connection.execute(
+            delete(title_ids).where(
+                title_ids.c.provider == space, title_ids.c.external_id == external_id, title_ids.c.slug == holder
+            )
+        )
+        self._add_job(connection, holder, provider or space, asks=False)
+
+    def _follow(
+        self, connection: Connection, slug: str, before: Mapping[str, Any], after: Mapping[str, Any]
+    ) -> bool:
+        is_changed = False
+        for provider, space in ID_SPACES.items():
+            if before.get(space) == after.get(space):
+                continue
+            link = _get(connection, slug, provider)
+            if link is not None and link.method == METHOD_PERSON:
+                continue
+            is_changed |= self._move(connection, slug, provider, _get_place(link, before.get(space)), after.get(space))
+            if link is not None:
+                self._delete(connection, link)
+        return is_changed
+
+    def _remove(self, connection: Connection, former: StoredLink, *, asked_by: str | None = None) -> None:
+        """The link is no more: the title is where its catalogue says, or nobody knows where."""
+        catalogue = load_catalogue_ids_in(connection, former.slug).get(ID_SPACES[former.provider])
+        place = _get_place(former, None if former.method != METHOD_PERSON else catalogue)
+        self._move(connection, former.slug, former.provider, place, catalogue, asked_by=asked_by)
+        self._delete(connection, former)
+
+    def _move(
+        self,
+        connection: Connection,
+        slug: str,
+        provider: str,
+        before: Any,
+        after: Any,
+        *,
+        is_sure: bool = True,
+        asked_by: str | None = None,
+    ) -> bool:
+        was, now = (None if one is None else str(one) for one in (before, after))
+        if was == now:
+            return False
+        change = LinkChange(
+            slug=slug,
+            provider=provider,
+            was_known=was is not None,
+            is_sure=is_sure and now is not None,
+            asked_by=asked_by,
+        )
+        apply_change_in(connection, change)
+        return True
+
+    def _delete(self, connection: Connection, link: StoredLink) -> None:
+        if link.external_id is not None:
+            forget_id_in(connection, link.slug, link.provider, link.external_id)
+        connection.execute(delete(provider_links).where(_is(link.slug, link.provider)))
 
     def _make_doubtful(self, connection: Connection, link: StoredLink, *, rival: str) -> None:
         doubtful = _doubt(link, rival=rival)
@@ -257,14 +369,16 @@ class LinkRepository:
             connection, _KIND, {**params, **({"providers": [provider]} if asks else {"merge_only": True})}
         )
 
-    def _replace(self, connection: Connection, former: StoredLink | None, link: StoredLink) -> None:
-        catalogue = _load_catalogue_ids(connection, link.slug).get(ID_SPACES[link.provider])
-        # What a catalogue's id brought is taken back only by a person who says otherwise.
-        held = former.external_id if former and former.state is LinkState.LINKED else catalogue
-        if held is not None and held != _get_linked_id(link):
-            _forget_claims(connection, link.slug, link.provider)
-        if former is not None:
-            _forget_id(connection, former, but=catalogue)
+    def _replace(
+        self, connection: Connection, former: StoredLink | None, link: StoredLink, *, asked_by: str | None = None
+    ) -> None:
+        catalogue = load_catalogue_ids_in(connection, link.slug).get(ID_SPACES[link.provider])
+        places = _get_place(former, catalogue), _get_place(link, catalogue)
+        is_sure = link.method == METHOD_PERSON
+        self._move(connection, link.slug, link.provider, *places, is_sure=is_sure, asked_by=asked_by)
+        if former is not None and former.external_id not in (None, link.external_id):
+            assert former.external_id is not None
+            forget_id_in(connection, former.slug, former.provider, former.external_id)
         values = {
             "state": link.state.value,
             "external_id": link.external_id,
@@ -313,23 +427,26 @@ def _get_linked_id(link: StoredLink) -> str | None:
     return link.external_id if link.state is LinkState.LINKED else None
 
 
-def _lock(connection: Connection, slug: str, provider: str) -> None:
+def _get_place(link: StoredLink | None, catalogue: Any) -> Any:
+    """The id by which the provider is asked: the link's, else the catalogue's; None also where a person says so."""
+    if link is None or link.state in (LinkState.NONE, LinkState.DOUBTFUL):
+        return catalogue
+    return link.external_id if link.state is LinkState.LINKED else None
+
+
+def _lock(connection: Connection, slug: str) -> None:
     """Raises NotFoundError."""
-    connection.execute(_LOCK, {"provider": provider})
+    lock_links_in(connection)
     query = select(titles.c.slug).where(titles.c.slug == slug).with_for_update(key_share=True)
     if connection.execute(query).first() is None:
         raise NotFoundError("title", slug)
 
 
-def _load_catalogue_ids(connection: Connection, slug: str) -> dict[str, str]:
-    found: Mapping[str, Any] | None = connection.execute(_CATALOGUE_IDS, {"slug": slug}).scalar_one_or_none()
-    return {space: str(external_id) for space, external_id in (found or {}).items()}
-
-
-def _find_holder(connection: Connection, provider: str, external_id: str, *, but: str | None = None) -> str | None:
-    parameters = {"space": ID_SPACES[provider], "provider": provider, "id": external_id}
-    holders: list[str] = list(connection.execute(_HOLDERS, parameters).scalars())
-    return next((holder for holder in holders if holder != but), None)
+def _list_holders(
+    connection: Connection, provider: str | None, external_id: str, *, space: str | None = None, but: str | None = None
+) -> list[str]:
+    parameters = {"space": space or ID_SPACES[provider or ""], "provider": provider, "id": external_id}
+    return [slug for slug in connection.execute(_HOLDERS, parameters).scalars() if slug != but]
 
 
 def _doubt(link: StoredLink, *, rival: str) -> StoredLink:
@@ -345,26 +462,3 @@ def _doubt(link: StoredLink, *, rival: str) -> StoredLink:
         probability=link.probability,
         candidates=({**first, "why": [*reasons, why]}, *rest),
     )
-
-
-def _forget(connection: Connection, link: StoredLink) -> None:
-    _forget_claims(connection, link.slug, link.provider)
-    _forget_id(connection, link, but=None)
-
-
-def _forget_id(connection: Connection, link: StoredLink, *, but: str | None) -> None:
-    if link.external_id is None or link.external_id == but:
-        return
-    connection.execute(
-        delete(title_ids).where(
-            title_ids.c.provider == ID_SPACES[link.provider],
-            title_ids.c.external_id == link.external_id,
-            title_ids.c.slug == link.slug,
-        )
-    )
-
-
-def _forget_claims(connection: Connection, slug: str, provider: str) -> None:
-    """A lane that works on such a part meanwhile finds its row gone, and stores nothing."""
-    for table in (claims, enrich_parts):
-        connection.execute(delete(table).where(table.c.slug == slug, table.c.provider == provider))

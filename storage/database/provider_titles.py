@@ -25,14 +25,6 @@ _INSERT = text("""
 _ALL = text("SELECT external_id, title FROM provider_titles WHERE provider = :provider ORDER BY id")
 # A dump that is replaced gets new ids, so its largest tells whether it is still the same.
 _VERSION = text("SELECT coalesce(max(id), 0) FROM provider_titles WHERE provider = :provider")
-_BY_FOLDED = text("""
-    SELECT DISTINCT external_id FROM provider_titles
-    WHERE provider = :provider AND folded = ANY(CAST(:folded AS text[])) ORDER BY external_id
-""")
-_OF_IDS = text("""
-    SELECT external_id, title FROM provider_titles
-    WHERE provider = :provider AND external_id = ANY(CAST(:ids AS text[])) ORDER BY id
-""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +69,6 @@ class ProviderTitleRepository:
         """All titles by external id, in the order of the dump."""
         with self._database.begin() as connection:
             return _group(connection.execute(_ALL, {"provider": provider}))
-
-    def find_folded(self, provider: str, folded: Iterable[str]) -> dict[str, tuple[str, ...]]:
-        """All titles of the entries that have one of these folded titles."""
-        with self._database.begin() as connection:
-            parameters = {"provider": provider, "folded": list(folded)}
-            ids = list(connection.execute(_BY_FOLDED, parameters).scalars())
-            return _group(connection.execute(_OF_IDS, {"provider": provider, "ids": ids})) if ids else {}
 
 
 def _group(rows: Iterable[Row[Any]]) -> dict[str, tuple[str, ...]]:
