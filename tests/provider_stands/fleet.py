@@ -16,6 +16,7 @@ from typing import Any, Final, Self
 
 import psycopg
 
+from embedded.watchdog import Watchdog
 from indexing.importing import Importer
 from indexing.sources.files import RawRecord
 from storage.database.jobs import JobRepository
@@ -30,15 +31,20 @@ _WORKER_OPTIONS = ("--without-mingle", "--loglevel", "WARNING")
 
 
 class WorkerFleet:
-    """`workers` network workers, and beat if it is wanted. Entering does not wait until they are ready."""
+    """`workers` network workers, and beat if it is wanted. Entering does not wait until they are ready.
+
+    None of them outlives this process, however it ends.
+    """
 
     def __init__(self, env: Mapping[str, str], *, folder: Path, workers: int = 1, beat: bool = False) -> None:
         self.env = {**os.environ, "LOG_FORMAT": "json", "LOG_LEVEL": "WARNING", **env}
         self._folder = folder
         self._names = [f"worker-{number}" for number in range(1, workers + 1)] + (["beat"] if beat else [])
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._watchdog: Watchdog | None = None
 
     def __enter__(self) -> Self:
+        self._watchdog = Watchdog()
         for name in self._names:
             self.start(name)
         return self
@@ -54,6 +60,9 @@ class WorkerFleet:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            self._forget(process)
+        if self._watchdog is not None:
+            self._watchdog.close()
 
     @property
     def worker_names(self) -> list[str]:
@@ -79,12 +88,22 @@ class WorkerFleet:
                 env=self.env,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,
             )
+        if self._watchdog is not None:
+            self._watchdog.add(self._processes[name].pid, signal.SIGTERM)
 
     def kill(self, name: str) -> None:
         """End it as a power cut would."""
-        self._processes[name].kill()
-        self._processes[name].wait()
+        process = self._processes[name]
+        process.kill()
+        process.wait()
+        self._forget(process)
+
+    def _forget(self, process: subprocess.Popen[bytes]) -> None:
+        """Its number may become another's."""
+        if self._watchdog is not None:
+            self._watchdog.remove(process.pid)
 
     def add_titles(self, documents: Iterable[Mapping[str, Any]]) -> None:
         """Import documents from here; nothing is indexed."""
