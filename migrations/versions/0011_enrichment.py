@@ -89,6 +89,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["slug"], ["titles.slug"], name=op.f("fk_claims_slug"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("slug", "provider", "stage", name=op.f("pk_claims")),
     )
+    op.create_index("ix_claims_changed_at", "claims", ["slug", "changed_at"], unique=False)
     op.create_table(
         "enrich_parts",
         sa.Column("slug", sa.Text(), nullable=False),
@@ -196,6 +197,7 @@ def downgrade() -> None:
         "ix_enrich_parts_due", table_name="enrich_parts", postgresql_where=sa.text("state IN ('failed', 'blocked')")
     )
     op.drop_table("enrich_parts")
+    op.drop_index("ix_claims_changed_at", table_name="claims")
     op.drop_table("claims")
     op.drop_index("ix_provider_titles_folded", table_name="provider_titles")
     op.drop_index("ix_provider_titles_external_id", table_name="provider_titles")

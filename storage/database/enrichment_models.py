@@ -100,6 +100,8 @@ claims = Table(
     # When the provider said so last, and when it last said something else.
     Column("fetched_at", DateTime(timezone=True), nullable=False),
     Column("changed_at", DateTime(timezone=True), nullable=False),
+    # Which titles have to be merged is asked every few minutes, and must not read the facts of all.
+    Index("ix_claims_changed_at", "slug", "changed_at"),
 )
 
 # The newest answer to each request, as it came: parsing can be done again without asking.
