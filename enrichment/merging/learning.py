@@ -28,7 +28,9 @@ _BELIEF: Final = 20.0
 _LEARNED: Final = 1_000.0
 _LABELS_LEARNED: Final = 100.0
 _COPY_BELIEF: Final = 20.0
-_LABEL_BELIEF: Final = 50.0
+# Rows of labels and gaps of labels are as of any label until so many titles were seen; chosen on the development half.
+_LABEL_BELIEF: Final = 10.0
+_GAP_BELIEF: Final = 50.0
 _CHANGE_BELIEF_YEARS: Final = 100.0
 # A label's own figure is worth having from so many titles on.
 _LABEL_TITLES: Final = 30.0
@@ -296,7 +298,7 @@ def _learn_label_gaps(source: str, left_out: float, sums: _ListSums, before: Sou
         if its_source == source and true >= _LABEL_TITLES:
             believed = before.label_left_out.get(label, left_out)
             missed = sums.label_left_out[(source, label)]
-            gaps[label] = (missed + _LABEL_BELIEF * believed) / (true + _LABEL_BELIEF)
+            gaps[label] = (missed + _GAP_BELIEF * believed) / (true + _GAP_BELIEF)
     return gaps
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from core.enrichment import SOURCE_OVERRIDE
 from enrichment.merging import lists, single
@@ -30,13 +30,16 @@ _WHOLE: Final[Mapping[Kind, Callable[[Sequence[Said], Context], MergedField]]] =
 }
 
 
-def merge_title(claims: Sequence[SourceClaims], model: MergeModel) -> MergedTitle:
+def merge_title(
+    claims: Sequence[SourceClaims], model: MergeModel, *, current: Mapping[str, Any] | None = None
+) -> MergedTitle:
     """Every field that a source says something about. Pure: the same claims in any order give the same title.
 
-    No clock is read: how old a word is counts from the newest one of the title.
+    No clock is read: how old a word is counts from the newest one of the title. `current`: the document as it is now,
+    which decides between sources that are as good as each other (pictures, figures), so that it changes for a reason.
     """
     said = collect([one for one in claims if one.source != SOURCE_OVERRIDE])
-    context = _build_context(said, model)
+    context = _build_context(said, model, current or {})
     merged: dict[str, MergedField] = {}
     statistics = {name: words for name, words in said.items() if get_rule(name).kind is Kind.STATISTIC}
     for name, words in said.items():
@@ -47,14 +50,14 @@ def merge_title(claims: Sequence[SourceClaims], model: MergeModel) -> MergedTitl
     return MergedTitle(dict(sorted(overridden.items())))
 
 
-def _build_context(said: Mapping[str, Sequence[Said]], model: MergeModel) -> Context:
+def _build_context(said: Mapping[str, Sequence[Said]], model: MergeModel, current: Mapping[str, Any]) -> Context:
     """Whether the title is finished, of which how fast its facts grow old depends."""
     words = said.get("status", ())
     # As long as one of them does not say so, the status itself may just have changed.
-    open_still = Context(model, airing=any(one.value != _FINISHED for one in words))
+    open_still = Context(model, airing=any(one.value != _FINISHED for one in words), current=current)
     if not open_still.airing:
         return open_still
-    return Context(model, airing=single.merge_values("status", words, open_still).value != _FINISHED)
+    return replace(open_still, airing=single.merge_values("status", words, open_still).value != _FINISHED)
 
 
 def _merge_field(name: str, words: Sequence[Said], said: Mapping[str, Sequence[Said]], context: Context) -> MergedField:

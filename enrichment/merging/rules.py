@@ -104,7 +104,8 @@ RULES: Final[Mapping[str, Rule]] = {
     "awards": _list(folding.fold_name, left_out=0.7, added=0.05),
     "streaming": _list(folding.fold_offer, left_out=0.6, added=0.05),
     "trailers": _list(folding.fold_trailer, left_out=0.7, added=0.05),
-    "images": Rule(kind=Kind.MAPPING, change=0.2),
+    # A picture does not grow old: another one means a download and a new vector.
+    "images": Rule(kind=Kind.MAPPING, change_airing=0.0),
     "external_ids": Rule(kind=Kind.MAPPING, accuracy=0.95),
     "episode_list": Rule(kind=Kind.EPISODES, absence=(0.2, 0.1), silence=True),
     "related_anime": Rule(kind=Kind.RELATED, absence=(0.5, 0.05)),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from core.enrichment import ID_SPACES
+from core.enrichment import ID_SPACES, SOURCE_CATALOGUE
 from enrichment.merging.claims import MergedField, Said, Weighed, is_nothing, newest_of
 from enrichment.merging.folding import imply_season, is_coarse_date
 from enrichment.merging.model import MergeModel
@@ -17,16 +17,23 @@ from enrichment.merging.voting import Vote, Voting, rank_sources
 
 # What the order of sources goes by in statistics: those with the most voters say most.
 _VOTERS: Final = ("scored_by", "members", "favorites")
+# A site with half as many voters as the largest says about as much.
+_ABOUT_AS_MANY: Final = 2.0
 # Mappings whose values need not agree: every site has its own picture, and its own counts.
 _PREFERRED: Final = frozenset({"images", "statistics"})
 
 
 @dataclass(frozen=True)
 class Context:
-    """What is known before a field is merged. `airing`: the title is not finished, so its facts still change."""
+    """What is known before a field is merged.
+
+    airing   the title is not finished, so its facts still change
+    current  the document as it is now
+    """
 
     model: MergeModel
     airing: bool = False
+    current: Mapping[str, Any] = field(default_factory=dict)
 
 
 def merge_values(name: str, said: Sequence[Said], context: Context, *, implied: Sequence[Said] = ()) -> MergedField:
@@ -69,7 +76,7 @@ def merge_mapping(name: str, said: Sequence[Said], context: Context) -> MergedFi
         if not found:
             continue
         if name in _PREFERRED:
-            parts[key] = merge_preferred(name, found, context)
+            parts[key] = merge_preferred(name, found, context, current=context.current.get(name, {}).get(key))
         else:
             own = [one for one in found if ID_SPACES.get(one.source) == key]
             merged = merge_values(f"{name}.{key}", [replace(one, value=str(one.value)) for one in found], context)
@@ -77,21 +84,21 @@ def merge_mapping(name: str, said: Sequence[Said], context: Context) -> MergedFi
     return join_parts({key: part.value for key, part in parts.items()}, parts, said)
 
 
-def merge_preferred(name: str, said: Sequence[Said], context: Context) -> MergedField:
-    """One source's value, for values of which every source has its own: the most trusted and freshest."""
+def merge_preferred(name: str, said: Sequence[Said], context: Context, *, current: Any = None) -> MergedField:
+    """One source's value, for values of which every source has its own: the most trusted and freshest.
+
+    Of equals the value that the document has now, else the catalogue's, else that of the first source by name.
+    """
     voting = Voting(name, context.model, airing=context.airing)
-    rated = sorted(
-        (
-            (
-                context.model.get_quality(name, one.source).accuracy
-                * (1 - voting.get_staleness(one.age_years, unsettled_years=get_unsettled_years(name, one))),
-                one,
-            )
-            for one in said
-        ),
-        key=lambda pair: (-pair[0], pair[1].source),
+
+    def rate(one: Said) -> float:
+        stale = voting.get_staleness(one.age_years, unsettled_years=get_unsettled_years(name, one))
+        return round(context.model.get_quality(name, one.source).accuracy * (1 - stale), 9)
+
+    ordered = sorted(
+        said, key=lambda one: (-rate(one), one.value != current, one.source != SOURCE_CATALOGUE, one.source)
     )
-    return _take_first([(score, one.source, one.value) for score, one in rated], said, method="most trusted")
+    return _take_first([(rate(one), one.source, one.value) for one in ordered], said, method="most trusted")
 
 
 def merge_text(name: str, said: Sequence[Said], context: Context) -> MergedField:
@@ -110,16 +117,15 @@ def merge_text(name: str, said: Sequence[Said], context: Context) -> MergedField
 
 
 def merge_statistics(fields: Mapping[str, Sequence[Said]], context: Context) -> dict[str, MergedField]:
-    """Score and counts from the one source with the most voters, fresh ones first; what it leaves out from the next.
+    """Score and counts from the one source with the most voters, old words counted less; what it leaves out from the next.
 
     They are figures of one site: a score of one with the voters of another would say nothing.
     """
-    order = _rank_by_voters(fields, context)
+    shares = _share_voters(fields, context)
+    order = _order_by_voters(shares, _find_current_source(fields, context))
     merged = {}
     for name, said in fields.items():
-        rated = sorted(
-            ((order[one.source], one.source, one.value) for one in said), key=lambda item: (-item[0], item[1])
-        )
+        rated = sorted(((shares[one.source], one.source, one.value) for one in said), key=lambda item: order[item[1]])
         merged[name] = _take_first(rated, said, method="most voters")
     return merged
 
@@ -233,15 +239,42 @@ def _take_first(rated: Sequence[tuple[float, str, Any]], said: Sequence[Said], *
     )
 
 
-def _rank_by_voters(fields: Mapping[str, Sequence[Said]], context: Context) -> dict[str, float]:
-    """Each source's share of all voters, those of old words counted less."""
+def _share_voters(fields: Mapping[str, Sequence[Said]], context: Context) -> dict[str, float]:
+    """Each source's share of all voters, those of old words counted less.
+
+    Only whole years count: who of them was asked last must not decide, for the next round it is another.
+    """
     voters: dict[str, float] = {one.source: 0.0 for said in fields.values() for one in said}
     voting = Voting("score", context.model, airing=context.airing)
     for name in reversed(_VOTERS):
         for one in fields.get(name, ()):
-            # The first of the three that it gives; one voter more, so that fresh ones win where nobody counts.
+            # The first of the three that it gives; one voter more, so that there is an order where nobody counts.
             voters[one.source] = float(one.value)
-    ages = {one.source: one.age_years for said in fields.values() for one in said}
+    ages = {one.source: float(int(one.age_years)) for said in fields.values() for one in said}
     weighed = {source: (count + 1) * (1 - voting.get_staleness(ages[source])) for source, count in voters.items()}
     total = sum(weighed.values()) or 1.0
     return {source: weight / total for source, weight in weighed.items()}
+
+
+def _order_by_voters(shares: Mapping[str, float], current: str | None) -> dict[str, int]:
+    """{source: place}. Of those that have about as many as the largest: whose figures the document has now.
+
+    The catalogue's are a site's of an earlier day: it comes after those that are about as large.
+    """
+    enough = max(shares.values(), default=0.0) / _ABOUT_AS_MANY
+
+    def rank(source: str) -> tuple[bool, bool, bool, float, str]:
+        share = shares[source]
+        return share < enough, source != current, source == SOURCE_CATALOGUE, -round(share, 9), source
+
+    return {source: place for place, source in enumerate(sorted(shares, key=rank))}
+
+
+def _find_current_source(fields: Mapping[str, Sequence[Said]], context: Context) -> str | None:
+    """The provider whose figures the document has now: it keeps those of all of them beside its own."""
+    now = context.current
+    for source, figures in sorted(now.get("statistics", {}).items()):
+        shown = {name: figures[name] for name in fields if name in figures} if isinstance(figures, Mapping) else {}
+        if shown and all(now.get(name) == value for name, value in shown.items()):
+            return str(source)
+    return None
