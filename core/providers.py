@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
+from urllib.parse import urlsplit
 
 from core.settings import Settings
 
@@ -46,7 +47,7 @@ class _Place:
 
     get_url: Callable[[Settings], str | None]
     url_setting: str
-    public_url: str | None = None
+    public_urls: tuple[str | None, ...] = ()
     needs: tuple[tuple[str, Callable[[Settings], object]], ...] = ()
 
 
@@ -56,23 +57,25 @@ def _get_default(field: str) -> str | None:
 
 
 _PLACES: Final[Mapping[str, _Place]] = {
-    "jikan": _Place(lambda settings: settings.jikan_base_url, "JIKAN_BASE_URL"),
-    "anilist": _Place(lambda settings: settings.anilist_base_url, "ANILIST_BASE_URL", _get_default("anilist_base_url")),
-    "kitsu": _Place(lambda settings: settings.kitsu_base_url, "KITSU_BASE_URL", _get_default("kitsu_base_url")),
+    "jikan": _Place(lambda settings: settings.jikan_base_url, "JIKAN_BASE_URL", ("https://api.jikan.moe/v4",)),
+    "anilist": _Place(
+        lambda settings: settings.anilist_base_url, "ANILIST_BASE_URL", (_get_default("anilist_base_url"),)
+    ),
+    "kitsu": _Place(lambda settings: settings.kitsu_base_url, "KITSU_BASE_URL", (_get_default("kitsu_base_url"),)),
     "anidb": _Place(
         lambda settings: settings.anidb_base_url,
         "ANIDB_BASE_URL",
-        _get_default("anidb_base_url"),
+        (_get_default("anidb_base_url"), _get_default("anidb_titles_url")),
         (("ANIDB_CLIENT", lambda settings: settings.anidb_client),),
     ),
     "animeschedule": _Place(
         lambda settings: settings.animeschedule_base_url,
         "ANIMESCHEDULE_BASE_URL",
-        _get_default("animeschedule_base_url"),
+        (_get_default("animeschedule_base_url"),),
         (("ANIMESCHEDULE_TOKEN", lambda settings: settings.animeschedule_token),),
     ),
     "anime-planet": _Place(
-        lambda settings: settings.animeplanet_base_url, "ANIMEPLANET_BASE_URL", "https://www.anime-planet.com"
+        lambda settings: settings.animeplanet_base_url, "ANIMEPLANET_BASE_URL", ("https://www.anime-planet.com",)
     ),
 }
 
@@ -87,7 +90,11 @@ def get_base_url(settings: Settings, name: str) -> str | None:
 def is_public_instance(settings: Settings, name: str) -> bool:
     """True for a provider that is asked where everybody asks it: it has no business in networks of ours."""
     url = get_base_url(settings, name)
-    return url is not None and url == _PLACES[name].public_url
+    return url is not None and _get_host(url) in {_get_host(public) for public in _PLACES[name].public_urls if public}
+
+
+def _get_host(url: str) -> str | None:
+    return urlsplit(url).hostname
 
 
 def why_not(settings: Settings, name: str) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from core.enrichment import ID_SPACES
@@ -44,6 +46,20 @@ def test_public_instances() -> None:
     settings = Settings(_env_file=None, kitsu_base_url="http://localhost:1/edge", jikan_base_url="http://localhost:2")
     assert is_public_instance(settings, "anilist")
     assert not any(is_public_instance(settings, name) for name in ("kitsu", "jikan", "anidb"))
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("jikan", {"jikan_base_url": "https://api.jikan.moe/v4"}),
+        ("jikan", {"jikan_base_url": "https://API.jikan.moe/v4/"}),
+        ("kitsu", {"kitsu_base_url": "https://kitsu.app/api/edge/"}),
+        ("anidb", {"anidb_client": "ours", "anidb_base_url": "https://anidb.net/api/anime-titles.xml.gz"}),
+    ],
+)
+def test_a_public_host_is_public_however_it_is_written(name: str, changes: dict[str, Any]) -> None:
+    """Another path, a slash or AniDB's dump of titles open no way into networks of ours."""
+    assert is_public_instance(Settings(_env_file=None, **changes), name)
 
 
 def test_none_turns_a_provider_off() -> None:
