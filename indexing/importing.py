@@ -18,11 +18,14 @@ from typing import Any
 from core.document import AnimeDocument, content_hash, is_adult, merge_documents
 from core.identity import assign_slug, build_slug
 from core.log import Event, Log
+from indexing.identifying import Identities
 from indexing.sources.files import RawRecord
 from indexing.sources.records import Refusal, parse_record
 from storage.database.bases import BaseRepository, TitleBase
 from storage.database.jobs import IMPORT_STAGE, JobRepository
 from storage.database.ledger import LedgerRepository
+from storage.database.link_changes import lock_links_in
+from storage.database.links import LinkRepository
 from storage.database.picture_sync import sync_titles_in
 from storage.database.session import Connection, Database
 from storage.database.titles import StoredTitle, TitleRepository
@@ -67,6 +70,7 @@ class Importer:
         self._jobs = jobs
         self._ledger = LedgerRepository(database)
         self._bases = BaseRepository(database)
+        self._links = LinkRepository(database)
 
     def run(
         self,
@@ -105,13 +109,16 @@ class Importer:
 
     def _store(self, connection: Connection, documents: Sequence[AnimeDocument], summary: ImportSummary) -> None:
         self._titles.lock_slugs(connection)
+        lock_links_in(connection)
         batch = _Batch(connection, self._titles, self._bases, documents)
         for document in documents:
             batch.add(document)
         self._titles.insert(connection, list(batch.added.values()))
         self._titles.update(connection, list(batch.changed.values()))
         self._bases.write_in(connection, batch.new_bases)
-        self._titles.add_ids(connection, batch.new_ids)
+        self._links.follow_catalogue_in(connection, batch.renumbered)
+        self._links.yield_in(connection, batch.identities.taken)
+        self._titles.add_ids(connection, batch.identities.added)
         self._ledger.distrust_linked(connection, batch.named_anew)
         sync_titles_in(connection, sorted({*batch.added, *batch.changed}))
         summary.added = len(batch.added)
@@ -129,9 +136,8 @@ class _Batch:
         bases: BaseRepository,
         documents: Sequence[AnimeDocument],
     ) -> None:
-        keys = [key for document in documents for key in document.identity_keys]
-        self._slug_by_key = titles.find_by_ids(connection, keys)
-        known = sorted(set(self._slug_by_key.values()))
+        self.identities = Identities(connection, titles, documents, self._get_base)
+        known = self.identities.known
         # Merging takes the same lock of slugs, so neither documents nor bases change under us.
         self._stored = titles.load_in(connection, known)
         self._bases = bases.load_in(connection, known)
@@ -142,22 +148,24 @@ class _Batch:
         self.added: dict[str, StoredTitle] = {}
         self.changed: dict[str, StoredTitle] = {}
         self.new_bases: dict[str, dict[str, Any]] = {}
-        self.new_ids: list[tuple[str, str, str]] = []
+        self._former_ids: dict[str, dict[str, Any]] = {}
         self._renamed: set[str] = set()
 
     def add(self, document: AnimeDocument) -> None:
         """Place one document."""
-        keys = document.identity_keys
-        slug = next((self._slug_by_key[key] for key in keys if key in self._slug_by_key), None)
+        slug = self.identities.find(document)
         incoming = document.to_json()
         if slug is None:
             slug = self._add_new(document, incoming)
         else:
             self._merge(slug, incoming)
-        for key in keys:
-            if key not in self._slug_by_key:
-                self._slug_by_key[key] = slug
-                self.new_ids.append((*key, slug))
+        self.identities.place(document, slug)
+
+    @property
+    def renumbered(self) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+        """What imports gave as ids of titles before this batch and give now, where that is not the same."""
+        now = {slug: self._get_base(slug).get("external_ids", {}) for slug in self._former_ids}
+        return {slug: (before, now[slug]) for slug, before in self._former_ids.items() if before != now[slug]}
 
     @property
     def named_anew(self) -> set[tuple[str, str]]:
@@ -167,7 +175,7 @@ class _Batch:
             for slug in self._renamed
             for provider, value in self._stored[slug].document.get("external_ids", {}).items()
         )
-        return {(provider, external_id) for provider, external_id, _ in self.new_ids} | set(renamed)
+        return {(provider, external_id) for provider, external_id, _ in self.identities.added} | set(renamed)
 
     def _add_new(self, document: AnimeDocument, incoming: dict[str, Any]) -> str:
         slug = assign_slug(document.title, document.external_ids, is_taken=self._is_taken)
@@ -177,6 +185,8 @@ class _Batch:
 
     def _merge(self, slug: str, incoming: dict[str, Any]) -> None:
         before = self._stored[slug]
+        if slug not in self.added:
+            self._former_ids.setdefault(slug, self._get_base(slug).get("external_ids", {}))
         after = _build_title(slug, self._merge_document(before, incoming))
         if after.content_hash == before.content_hash:
             return
@@ -196,6 +206,10 @@ class _Batch:
         self.new_bases[before.slug] = base
         self._bases[before.slug] = replace(known, base=base)
         return _bring_news(before, old=known, base=base)
+
+    def _get_base(self, slug: str) -> dict[str, Any]:
+        known = self._bases.get(slug)
+        return self._stored[slug].document if known is None or known.base is None else known.base
 
     def _is_taken(self, slug: str) -> bool:
         if slug not in self._checked and slug not in self._taken:

@@ -22,6 +22,7 @@ from storage.database.links import (
     METHOD_MAPPING,
     METHOD_PERSON,
     METHOD_TITLES,
+    KnownPlace,
     LinkRepository,
     StoredLink,
 )
@@ -66,44 +67,45 @@ class LinkService:
         search: Search | None,
         *,
         verify: Verify | None = None,
+        asked_by: str | None = None,
     ) -> Link:
         """The title's place at a provider.
 
-        document  as it is now; ids in it that nobody guessed count as what a table says
+        document  as it is now; of ids only those that nobody guessed count, and what other providers say now
         search    asks the provider, or its dump, for a name; None: there is neither
         verify    the provider's record of an id, for candidates of which only titles are known
+        asked_by  the lane that has leased parts of the title here, and asks by what is found
 
         Doubt is a state and never an error. Raises NotFoundError for a title that is gone, and whatever asking raises:
         then nothing is stored.
         """
-        stored, named, known_ids = self._links.load_ids(slug, provider)
+        place = self._links.load_place(slug, provider)
+        stored = place.stored
         if stored is not None and stored.method == METHOD_PERSON:
             return _to_link(stored)
-        if named is not None:
+        if place.named is not None:
             if stored is not None:
-                self._links.drop(slug, provider)
-            return Link(state=LinkState.LINKED, external_id=named, probability=1.0, method=METHOD_CATALOGUE)
+                self._links.drop(slug, provider, asked_by=asked_by)
+            return Link(state=LinkState.LINKED, external_id=place.named, probability=1.0, method=METHOD_CATALOGUE)
         if stored is not None and stored.state is LinkState.LINKED:
             return _to_link(stored)
-        subject = build_subject(document, known_ids)
-        # An id that was taken back stays in the document until it is merged anew.
-        said = document.get("external_ids", {}) if stored is None or stored.state is not LinkState.DOUBTFUL else {}
-        verdict = count_votes(self._list_votes(subject, said, ID_SPACES[provider]))
+        subject = build_subject(document, place.known_ids)
+        verdict = count_votes(self._list_votes(subject, place, ID_SPACES[provider]))
         if verdict.external_id is not None:
             found = _build_mapped(slug, provider, verdict)
         else:
             scored = find_candidates(subject, search, verify, self._model) if search is not None else []
             build = _build_contradicted if verdict.is_contradicted else _build_scored
             found = build(slug, provider, verdict, scored)
-        kept = self._links.store(found)
+        kept = self._links.store(found, asked_by=asked_by)
         if kept.state is LinkState.DOUBTFUL:
             _log.info(Event.LINK_DOUBTFUL, slug=slug, provider=provider, probability=kept.probability)
         return _to_link(kept)
 
-    def _list_votes(self, subject: Subject, said: Mapping[str, Any], space: str) -> list[MappingVote]:
-        """What the tables say, and what other providers said."""
+    def _list_votes(self, subject: Subject, place: KnownPlace, space: str) -> list[MappingVote]:
+        """What the tables say, and what others say now: the document may hold what was taken back since."""
         votes = self._mappings.find(subject.external_ids, space)
-        return [*votes, MappingVote(_SAID, space, str(said[space]))] if space in said else votes
+        return [*votes, *(MappingVote(_SAID, space, external_id) for _, external_id in place.said)]
 
 
 def _to_link(stored: StoredLink) -> Link:

@@ -1,18 +1,17 @@
 """Where titles are at providers: found links, doubtful ones, and what a person decided.
 
-A decision by a person is never overwritten, and an id at a provider is linked to one title. What follows from a link that
-changes (see `link_changes`) is written in the same transaction, with the job that merges the title anew.
+A decision by a person is never overwritten, and an id at a provider is linked to one title. What follows from a link
+that changes (see `link_changes`) is written in the same transaction, with the job that merges the title anew.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, delete, func, select, text
+from sqlalchemy import Connection, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from core.enrichment import ID_SPACES
@@ -30,6 +29,20 @@ from storage.database.link_changes import (
     lock_links_in,
     reopen_rivals_in,
 )
+from storage.database.link_rows import (
+    PROVIDERS,
+    ListedLink,
+    StoredLink,
+    doubt,
+    find_rival,
+    get_link,
+    get_linked_id,
+    get_place,
+    is_link,
+    list_holders,
+    read_link,
+    read_listed,
+)
 from storage.database.models import title_ids, titles
 from storage.database.session import Database
 
@@ -37,54 +50,22 @@ METHOD_CATALOGUE: Final = "catalogue"
 METHOD_MAPPING: Final = "mapping"
 METHOD_TITLES: Final = "titles"
 _KIND: Final = "enrich"
+__all__ = [
+    "METHOD_CATALOGUE",
+    "METHOD_MAPPING",
+    "METHOD_PERSON",
+    "METHOD_TITLES",
+    "KnownPlace",
+    "LinkRepository",
+    "ListedLink",
+    "StoredLink",
+]
 
-_PROVIDERS: Final = {space: provider for provider, space in ID_SPACES.items()}
-_HOLDERS = text("""
-    SELECT slug FROM title_ids WHERE provider = :space AND external_id = :id
-    UNION
-    SELECT slug FROM provider_links WHERE provider = :provider AND external_id = :id AND state = 'linked'
-    ORDER BY slug
-""")
-# Whoever wanted the same id as this title, and is doubtful for that.
-_RIVAL = text("""
-    SELECT slug FROM provider_links
-    WHERE provider = :provider AND slug <> :slug AND state = 'doubtful'
-      AND candidates @> jsonb_build_array(jsonb_build_object(
-          'external_id', CAST(:id AS text), 'why', jsonb_build_array('also wanted by ' || CAST(:slug AS text))))
-    ORDER BY slug LIMIT 1
-""")
 # Of these titles, those of which enrichment knows anything at all.
 _ENRICHED = text("""
     SELECT slug FROM enrich_parts WHERE slug = ANY(:slugs)
     UNION SELECT slug FROM provider_links WHERE slug = ANY(:slugs)
 """)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredLink:
-    """One title at one provider. `candidates`: {external_id, titles, type, year, episodes, probability, why}."""
-
-    slug: str
-    provider: str
-    state: LinkState
-    external_id: str | None
-    method: str
-    probability: float
-    candidates: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
-    decided_by: str | None = None
-    decided_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedLink:
-    """A link with its title as a reader of the list needs it."""
-
-    link: StoredLink
-    title: str
-    type: str | None
-    year: int | None
-    episodes: int | None
-    adult: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,13 +94,13 @@ class LinkRepository:
     def get(self, slug: str, provider: str) -> StoredLink | None:
         """What is stored of a title at a provider."""
         with self._database.begin() as connection:
-            return _get(connection, slug, provider)
+            return get_link(connection, slug, provider)
 
     def load_in(self, connection: Connection, slugs: Sequence[str]) -> list[StoredLink]:
         """What is stored of these titles, ordered by slug and provider."""
         query = select(provider_links).where(provider_links.c.slug.in_(list(slugs)))
         rows = connection.execute(query.order_by(provider_links.c.slug, provider_links.c.provider))
-        return [_read(row._mapping) for row in rows]
+        return [read_link(row._mapping) for row in rows]
 
     def load_place(self, slug: str, provider: str) -> KnownPlace:
         """What is known of a title's place at a provider, in one transaction."""
@@ -144,7 +125,7 @@ class LinkRepository:
         """
         with self._database.begin() as connection:
             _lock(connection, found.slug)
-            former = _get(connection, found.slug, found.provider)
+            former = get_link(connection, found.slug, found.provider)
             if former is not None and former.method == METHOD_PERSON:
                 return former
             if found.state is LinkState.LINKED:
@@ -156,7 +137,7 @@ class LinkRepository:
         """Forget a link that nobody decided on: the catalogue names an id itself now. `asked_by`: see `store`."""
         with self._database.begin() as connection:
             _lock(connection, slug)
-            former = _get(connection, slug, provider)
+            former = get_link(connection, slug, provider)
             if former is not None and former.method != METHOD_PERSON:
                 self._remove(connection, former, asked_by=asked_by)
 
@@ -177,7 +158,7 @@ class LinkRepository:
     def yield_in(self, connection: Connection, taken: Sequence[tuple[str, str, str]]) -> None:
         """The catalogue gives (id space, id) to this slug; whoever had it by guess loses it; under `lock_links_in`."""
         for space, external_id, slug in taken:
-            for holder in _list_holders(connection, _PROVIDERS.get(space), external_id, space=space, but=slug):
+            for holder in list_holders(connection, space, external_id, but=slug):
                 self._release(connection, holder, space, external_id, rival=slug)
 
     def decide(
@@ -192,7 +173,7 @@ class LinkRepository:
         """
         with self._database.begin() as connection:
             _lock(connection, slug)
-            former = _get(connection, slug, provider)
+            former = get_link(connection, slug, provider)
             if former is not None and former.method == METHOD_PERSON and former.external_id == external_id:
                 return former, None
             decided = StoredLink(
@@ -210,7 +191,7 @@ class LinkRepository:
             self._replace(connection, former, decided)
             reopen_rivals_in(connection, slug, provider)
             job_id = self._add_job(connection, slug, provider, asks=then_ask and external_id is not None)
-            stored = _get(connection, slug, provider)
+            stored = get_link(connection, slug, provider)
         assert stored is not None
         return stored, job_id
 
@@ -222,7 +203,7 @@ class LinkRepository:
         """
         with self._database.begin() as connection:
             _lock(connection, slug)
-            former = _get(connection, slug, provider)
+            former = get_link(connection, slug, provider)
             if former is None or former.method != METHOD_PERSON:
                 return None
             self._remove(connection, former)
@@ -252,7 +233,7 @@ class LinkRepository:
         if provider is not None:
             query = query.where(provider_links.c.provider == provider)
         with self._database.begin() as connection:
-            return [_read_listed(row._mapping) for row in connection.execute(query)]
+            return [read_listed(row._mapping) for row in connection.execute(query)]
 
     def count_by_state(self) -> dict[str, dict[str, int]]:
         """{provider: {state: links}}."""
@@ -267,22 +248,21 @@ class LinkRepository:
 
     def _settle_conflict(self, connection: Connection, found: StoredLink) -> StoredLink:
         assert found.external_id is not None
-        holders = _list_holders(connection, found.provider, found.external_id, but=found.slug)
-        parameters = {"slug": found.slug, "provider": found.provider, "id": found.external_id}
-        rival = holders[0] if holders else connection.execute(_RIVAL, parameters).scalar_one_or_none()
+        holders = list_holders(connection, ID_SPACES[found.provider], found.external_id, but=found.slug)
+        rival = holders[0] if holders else find_rival(connection, found)
         if rival is None:
             return found
-        other = _get(connection, rival, found.provider)
+        other = get_link(connection, rival, found.provider)
         if other is not None and other.method != METHOD_PERSON and other.external_id == found.external_id:
             self._make_doubtful(connection, other, rival=found.slug)
-        return _doubt(found, rival=rival)
+        return doubt(found, rival=rival)
 
     def _take(self, connection: Connection, decided: StoredLink) -> None:
         """Whoever has the id by guess loses it to a person's word."""
         assert decided.external_id is not None
         key = ID_SPACES[decided.provider], decided.external_id
-        for holder in _list_holders(connection, decided.provider, decided.external_id, but=decided.slug):
-            other = _get(connection, holder, decided.provider)
+        for holder in list_holders(connection, *key, but=decided.slug):
+            other = get_link(connection, holder, decided.provider)
             by_person = other is not None and other.method == METHOD_PERSON
             if by_person and other is not None and other.external_id != decided.external_id:
                 # A person took it from that one already, whatever its catalogue says.
@@ -295,10 +275,11 @@ class LinkRepository:
 
     def _release(self, connection: Connection, holder: str, space: str, external_id: str, *, rival: str) -> None:
         """A title loses an id that it had by a link or by a provider's word only."""
-        provider = _PROVIDERS.get(space)
-        link = None if provider is None else _get(connection, holder, provider)
+        provider = PROVIDERS.get(space)
+        link = None if provider is None else get_link(connection, holder, provider)
         if link is not None and link.external_id == external_id:
-            self._make_doubtful(connection, link, rival=rival)
+            if link.method != METHOD_PERSON:
+                self._make_doubtful(connection, link, rival=rival)
             return
         connection.execute(
             delete(title_ids).where(
@@ -307,17 +288,15 @@ class LinkRepository:
         )
         self._add_job(connection, holder, provider or space, asks=False)
 
-    def _follow(
-        self, connection: Connection, slug: str, before: Mapping[str, Any], after: Mapping[str, Any]
-    ) -> bool:
+    def _follow(self, connection: Connection, slug: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
         is_changed = False
         for provider, space in ID_SPACES.items():
             if before.get(space) == after.get(space):
                 continue
-            link = _get(connection, slug, provider)
+            link = get_link(connection, slug, provider)
             if link is not None and link.method == METHOD_PERSON:
                 continue
-            is_changed |= self._move(connection, slug, provider, _get_place(link, before.get(space)), after.get(space))
+            is_changed |= self._move(connection, slug, provider, get_place(link, before.get(space)), after.get(space))
             if link is not None:
                 self._delete(connection, link)
         return is_changed
@@ -325,7 +304,7 @@ class LinkRepository:
     def _remove(self, connection: Connection, former: StoredLink, *, asked_by: str | None = None) -> None:
         """The link is no more: the title is where its catalogue says, or nobody knows where."""
         catalogue = load_catalogue_ids_in(connection, former.slug).get(ID_SPACES[former.provider])
-        place = _get_place(former, None if former.method != METHOD_PERSON else catalogue)
+        place = get_place(former, None if former.method != METHOD_PERSON else catalogue)
         self._move(connection, former.slug, former.provider, place, catalogue, asked_by=asked_by)
         self._delete(connection, former)
 
@@ -356,10 +335,10 @@ class LinkRepository:
     def _delete(self, connection: Connection, link: StoredLink) -> None:
         if link.external_id is not None:
             forget_id_in(connection, link.slug, link.provider, link.external_id)
-        connection.execute(delete(provider_links).where(_is(link.slug, link.provider)))
+        connection.execute(delete(provider_links).where(is_link(link.slug, link.provider)))
 
     def _make_doubtful(self, connection: Connection, link: StoredLink, *, rival: str) -> None:
-        doubtful = _doubt(link, rival=rival)
+        doubtful = doubt(link, rival=rival)
         self._replace(connection, link, doubtful)
         self._add_job(connection, link.slug, link.provider, asks=False)
 
@@ -373,7 +352,7 @@ class LinkRepository:
         self, connection: Connection, former: StoredLink | None, link: StoredLink, *, asked_by: str | None = None
     ) -> None:
         catalogue = load_catalogue_ids_in(connection, link.slug).get(ID_SPACES[link.provider])
-        places = _get_place(former, catalogue), _get_place(link, catalogue)
+        places = get_place(former, catalogue), get_place(link, catalogue)
         is_sure = link.method == METHOD_PERSON
         self._move(connection, link.slug, link.provider, *places, is_sure=is_sure, asked_by=asked_by)
         if former is not None and former.external_id not in (None, link.external_id):
@@ -390,48 +369,9 @@ class LinkRepository:
         }
         statement = insert(provider_links).values(slug=link.slug, provider=link.provider, **values)
         connection.execute(statement.on_conflict_do_update(index_elements=["slug", "provider"], set_=values))
-        if (external_id := _get_linked_id(link)) is not None:
+        if (external_id := get_linked_id(link)) is not None:
             row = {"provider": ID_SPACES[link.provider], "external_id": external_id, "slug": link.slug}
             connection.execute(insert(title_ids).values(row).on_conflict_do_nothing())
-
-
-def _is(slug: str, provider: str) -> ColumnElement[bool]:
-    return (provider_links.c.slug == slug) & (provider_links.c.provider == provider)
-
-
-def _get(connection: Connection, slug: str, provider: str) -> StoredLink | None:
-    row = connection.execute(select(provider_links).where(_is(slug, provider))).first()
-    return None if row is None else _read(row._mapping)
-
-
-def _read(row: Mapping[Any, Any]) -> StoredLink:
-    return StoredLink(
-        slug=row["slug"],
-        provider=row["provider"],
-        state=LinkState(row["state"]),
-        external_id=row["external_id"],
-        method=row["method"],
-        probability=row["probability"],
-        candidates=tuple(row["candidates"]),
-        decided_by=row["decided_by"],
-        decided_at=row["decided_at"],
-    )
-
-
-def _read_listed(row: Mapping[Any, Any]) -> ListedLink:
-    facts = {name: row[name] for name in ("title", "type", "year", "episodes", "adult")}
-    return ListedLink(link=_read(row), **facts)
-
-
-def _get_linked_id(link: StoredLink) -> str | None:
-    return link.external_id if link.state is LinkState.LINKED else None
-
-
-def _get_place(link: StoredLink | None, catalogue: Any) -> Any:
-    """The id by which the provider is asked: the link's, else the catalogue's; None also where a person says so."""
-    if link is None or link.state in (LinkState.NONE, LinkState.DOUBTFUL):
-        return catalogue
-    return link.external_id if link.state is LinkState.LINKED else None
 
 
 def _lock(connection: Connection, slug: str) -> None:
@@ -440,25 +380,3 @@ def _lock(connection: Connection, slug: str) -> None:
     query = select(titles.c.slug).where(titles.c.slug == slug).with_for_update(key_share=True)
     if connection.execute(query).first() is None:
         raise NotFoundError("title", slug)
-
-
-def _list_holders(
-    connection: Connection, provider: str | None, external_id: str, *, space: str | None = None, but: str | None = None
-) -> list[str]:
-    parameters = {"space": space or ID_SPACES[provider or ""], "provider": provider, "id": external_id}
-    return [slug for slug in connection.execute(_HOLDERS, parameters).scalars() if slug != but]
-
-
-def _doubt(link: StoredLink, *, rival: str) -> StoredLink:
-    why = f"also wanted by {rival}"
-    first, *rest = link.candidates or ({"external_id": link.external_id, "probability": link.probability},)
-    reasons = [reason for reason in first.get("why", ()) if reason != why]
-    return StoredLink(
-        slug=link.slug,
-        provider=link.provider,
-        state=LinkState.DOUBTFUL,
-        external_id=None,
-        method=link.method,
-        probability=link.probability,
-        candidates=({**first, "why": [*reasons, why]}, *rest),
-    )

@@ -103,7 +103,16 @@ class _Links:
     def __init__(self) -> None:
         self.found: list[Candidate] = []
 
-    def find(self, slug: str, document: Mapping[str, Any], provider: str, search: Any, *, verify: Any = None) -> Link:
+    def find(
+        self,
+        slug: str,
+        document: Mapping[str, Any],
+        provider: str,
+        search: Any,
+        *,
+        verify: Any = None,
+        asked_by: str | None = None,
+    ) -> Link:
         self.found = list(search(document["title"])) if search else []
         return Link(state=LinkState.NONE, external_id=None, probability=0.0, method="titles")
 
@@ -304,7 +313,7 @@ def test_what_linking_cannot_read_is_asked_for_again() -> None:
         raise ShapeChangedError("kitsu", "data", "is not there")
 
     class Verifying(_Links):
-        def find(self, *args: Any, verify: Any = None) -> Link:
+        def find(self, *args: Any, verify: Any = None, asked_by: str | None = None) -> Link:
             verify("77")
             raise AssertionError("the record can be read")
 

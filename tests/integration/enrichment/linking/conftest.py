@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -73,16 +74,20 @@ def count(database: Database) -> Callable[..., int]:
 def add_claim(database: Database) -> Callable[..., None]:
     """What a provider has said of a title, and the part that it came by."""
 
-    def add(slug: str, provider: str) -> None:
+    def add(slug: str, provider: str, facts: Mapping[str, Any] | None = None, *, state: str = "done") -> None:
         with database.begin() as connection:
-            values = {"slug": slug, "provider": provider}
+            values = {"slug": slug, "provider": provider, "state": state, "facts": json.dumps(facts or {})}
             connection.execute(
-                text("INSERT INTO enrich_parts (slug, provider, stage) VALUES (:slug, :provider, 'metadata')"), values
+                text(
+                    "INSERT INTO enrich_parts (slug, provider, stage, state, lease_owner, leased_until) "
+                    "VALUES (:slug, :provider, 'metadata', :state, 'a-lane', now() + interval '1 h')"
+                ),
+                values,
             )
             connection.execute(
                 text(
                     "INSERT INTO claims (slug, provider, stage, facts, hash, fetched_at, changed_at) "
-                    "VALUES (:slug, :provider, 'metadata', '{}', '', now(), now())"
+                    "VALUES (:slug, :provider, 'metadata', CAST(:facts AS jsonb), '', now(), now())"
                 ),
                 values,
             )

@@ -84,13 +84,14 @@ def test_a_persons_word_is_never_overwritten(links: LinkRepository, add_title: A
 def test_a_refused_link_takes_what_came_by_it_along(
     links: LinkRepository, add_title: AddTitle, add_claim: Callable[..., None], count: Count
 ) -> None:
-    """Claims, open parts and the id of a wrong link are gone; those of other providers stay."""
+    """Claims and the id of a wrong link are gone, and its parts due; those of other providers stay."""
     add_title("kumo")
     links.store(build_link("kumo"))
     add_claim("kumo", "anilist")
     add_claim("kumo", "kitsu")
     _, job_id = links.decide("kumo", "anilist", external_id=None, by="ann", then_ask=True)
-    assert count("claims", "provider = 'anilist'") == count("enrich_parts", "provider = 'anilist'") == 0
+    assert count("claims", "provider = 'anilist'") == count("enrich_parts", "state = 'done'") - 1 == 0
+    assert count("enrich_parts", "provider = 'anilist' AND state = 'failed' AND due_at <= now()") == 1
     assert count("claims", "provider = 'kitsu'") == count("enrich_parts", "provider = 'kitsu'") == 1
     assert count("title_ids", "slug = 'kumo'") == 0
     assert count("jobs", "id = :id AND params ->> 'merge_only' = 'true'", id=job_id) == 1
