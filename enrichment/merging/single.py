@@ -117,7 +117,7 @@ def merge_text(name: str, said: Sequence[Said], context: Context) -> MergedField
 
 
 def merge_statistics(fields: Mapping[str, Sequence[Said]], context: Context) -> dict[str, MergedField]:
-    """Score and counts from the one source with the most voters, old words counted less; what it leaves out from the next.
+    """Score and counts from the one source with the most voters, what it leaves out from the next; old words fade.
 
     They are figures of one site: a score of one with the voters of another would say nothing.
     """

@@ -14,7 +14,7 @@ from core.enrichment import ID_SPACES, SOURCE_CATALOGUE, SOURCE_OVERRIDE
 from enrichment.merging import MergedTitle
 from enrichment.quality import Quality, rate_title
 from enrichment.titles.computing import Computed, Given, compute_fields
-from enrichment.titles.sources import find_spoken_at, join_facts, list_links
+from enrichment.titles.sources import find_spoken_at, has_facts, join_facts, list_links
 from storage.database.merge_inputs import MergeInputs
 from storage.database.titles import StoredTitle
 
@@ -147,6 +147,7 @@ def _compute(draft: _Draft, inputs: MergeInputs, *, today: date) -> dict[str, Co
             relatives=inputs.relatives,
             overridden=frozenset(inputs.overrides),
             today=today,
+            untouched=frozenset() if has_facts(inputs) else frozenset(inputs.base),
         )
     )
 

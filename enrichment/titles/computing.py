@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from core.document import AnimeDocument, is_adult
 from core.enrichment import SOURCE_CATALOGUE, STAGE_FIELDS, EnrichStage
-from storage.database.merge_inputs import Relative
+from storage.database.merge_inputs import Relative, find_relative
 
 _SEASONS: Final = ("WINTER", "SPRING", "SUMMER", "FALL")
 _MONTHS_PER_SEASON: Final = 3
@@ -45,8 +45,9 @@ class Given:
 
     document    as merged so far
     facts       {source: facts} of all sources, the catalogue among them
-    relatives   {'mal:1': title} of titles of ours that relations name by id
+    relatives   {'mal:1': title} of titles of ours that relations name by id; one without a name is hidden
     overridden  fields that a person decided
+    untouched   fields that are only computed where they are empty
     """
 
     document: Mapping[str, Any]
@@ -55,13 +56,15 @@ class Given:
     relatives: Mapping[str, Relative]
     overridden: frozenset[str]
     today: date
+    untouched: frozenset[str] = frozenset()
 
 
 def compute_fields(given: Given) -> dict[str, Computed]:
     """{field: value} of what follows; a rule sees what those before it gave."""
     found: dict[str, Computed] = {}
     for field, rule in _RULES:
-        computed = None if field in given.overridden else rule(given)
+        is_kept = field in given.untouched and given.document.get(field) not in (None, "UNKNOWN", "", [], {})
+        computed = None if field in given.overridden or is_kept else rule(given)
         if computed is not None and computed.value != given.document.get(field):
             found[field] = computed
             given = replace(given, document={**given.document, field: computed.value})
@@ -141,21 +144,16 @@ def _statistics(given: Given) -> Computed | None:
 
 
 def _related(given: Given) -> Computed | None:
-    """One entry a title: sources name it by ids of their own, and our ids say which of them are the same.
-
-    The name of an adult title is left out, unless this one is adult, too: its document is shown to everybody.
-    """
+    """One entry a title: sources name it by ids of their own, and our ids say which of them are the same."""
     if not given.relatives:
         return None
     joined: list[dict[str, Any]] = []
     places: dict[str, dict[str, Any]] = {}
-    shows_adult = is_adult(given.document) or any(is_adult(facts) for facts in given.facts.values())
     for related in given.document.get("related_anime", ()):
-        relative = _find_relative(given, related)
+        relative = find_relative(given.relatives, related)
         if relative is not None and relative.slug == given.slug:
             continue
-        is_hidden = relative is not None and relative.adult and not shows_adult
-        entry = {name: value for name, value in related.items() if not (is_hidden and name == "title")}
+        entry = dict(related)
         known = None if relative is None else places.get(relative.slug)
         if known is None or not _join_ids(known, entry):
             joined.append(entry)
@@ -207,14 +205,9 @@ def _iterate_relatives(given: Given) -> Iterator[str]:
     for related in given.document.get("related_anime", ()):
         if (related.get("relation") or "").casefold() in _NO_FAMILY:
             continue
-        known = _find_relative(given, related)
+        known = find_relative(given.relatives, related)
         if name := related.get("title") if known is None else known.name:
             yield name
-
-
-def _find_relative(given: Given, related: Mapping[str, Any]) -> Relative | None:
-    keys = (f"{provider}:{value}" for provider, value in related.get("external_ids", {}).items())
-    return next((given.relatives[key] for key in keys if key in given.relatives), None)
 
 
 def _split(name: str) -> tuple[str, ...]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from core.log import Event, Log
-from enrichment.merging import merge_title
+from enrichment.merging import MergedTitle, merge_title
 from enrichment.titles.building import BuiltTitle, build_title
+from enrichment.titles.hiding import hide_relatives
 from enrichment.titles.models import ModelKeeper, UsedModel
-from enrichment.titles.sources import Synthesis, build_sources, hash_inputs
+from enrichment.titles.sources import Synthesis, build_sources, has_facts, hash_inputs
 from enrichment.titles.writing import TitleWriter
 from storage.database.merge_inputs import MergeInputRepository, MergeInputs
 from storage.database.provenance import ProvenanceRepository
@@ -50,9 +51,16 @@ class _Run:
         """What was built of the same inputs already, else anew: somebody changed them meanwhile."""
         hashed = self.hash(inputs)
         if hashed not in self.ready:
-            sources = build_sources(inputs, self.syntheses.get(inputs.slug))
-            self.ready[hashed] = build_title(inputs, merge_title(sources, self.used.model), now=self.now)
+            self.ready[hashed] = self._build(hide_relatives(inputs))
         return self.ready[hashed]
+
+    def _build(self, inputs: MergeInputs) -> BuiltTitle:
+        """Where no provider says anything there is nothing to merge: the catalogue's words stay as they came."""
+        merged = MergedTitle()
+        if has_facts(inputs):
+            sources = build_sources(inputs, self.syntheses.get(inputs.slug))
+            merged = merge_title(sources, self.used.model, current=inputs.document)
+        return build_title(inputs, merged, now=self.now)
 
 
 class TitleMerger:

@@ -22,7 +22,7 @@ from enrichment.merging.claims import SourceClaims
 from storage.database.merge_inputs import MergeInputs
 
 # Raise it when what is made of the same inputs changes.
-_RULES_VERSION: Final = 1
+_RULES_VERSION: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,11 @@ def build_sources(inputs: MergeInputs, synthesis: Synthesis | None = None) -> li
     if synthesis is not None:
         sources.append(SourceClaims(SOURCE_SYNTHESIS, synthesis.at, {"synopsis": synthesis.synopsis}))
     return sources
+
+
+def has_facts(inputs: MergeInputs) -> bool:
+    """A provider says something of the title."""
+    return any(claim.facts for claim in inputs.claims)
 
 
 def join_facts(inputs: MergeInputs) -> dict[str, dict[str, Any]]:
@@ -87,6 +92,7 @@ def hash_inputs(inputs: MergeInputs, *, model_version: int, synthesis: Synthesis
         "links": inputs.links,
         "decided": sorted(inputs.decided),
         "relatives": {key: asdict(relative) for key, relative in inputs.relatives.items()},
+        "hidden": {name: asdict(relative) for name, relative in inputs.hidden_names.items()},
         "foreign": sorted(inputs.foreign_ids),
         "synthesis": None if synthesis is None else synthesis.synopsis,
     }

@@ -171,6 +171,13 @@ def upgrade() -> None:
         "titles", sa.Column("base", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True)
     )
     op.add_column("titles", sa.Column("base_at", sa.DateTime(timezone=True), nullable=True))
+    op.create_index(
+        "ix_titles_hidden_names",
+        "titles",
+        [sa.text("lower(document ->> 'title')")],
+        unique=False,
+        postgresql_where=sa.text("adult OR excluded"),
+    )
     op.add_column(
         "titles",
         sa.Column("overrides", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
@@ -179,6 +186,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_column("titles", "overrides")
+    op.drop_index("ix_titles_hidden_names", table_name="titles")
     op.drop_column("titles", "base_at")
     op.drop_column("titles", "base")
     op.drop_index(

@@ -35,6 +35,7 @@ class Relative:
     slug: str
     name: str
     adult: bool
+    excluded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class MergeInputs:
     links          {provider: external id}: where it was found by linking, or where a person says that it is
     decided        providers of which a person said where the title is, or that it is not there
     relatives      {'mal:1': title}: of the titles that its base or a claim is related to, those that we have
+    hidden_names   {'a name', case folded: adult or excluded title of that name}: of related titles known by no id
     foreign_ids    'mal:1': of the ids that a claim or a link names, those by which another title is known
     """
 
@@ -58,6 +60,7 @@ class MergeInputs:
     links: Mapping[str, str]
     decided: frozenset[str] = frozenset()
     relatives: Mapping[str, Relative] = field(default_factory=dict)
+    hidden_names: Mapping[str, Relative] = field(default_factory=dict)
     foreign_ids: frozenset[str] = frozenset()
 
     def list_named_ids(self) -> set[tuple[str, str]]:
@@ -93,7 +96,7 @@ class MergeInputRepository:
             .where(titles.c.slug.in_(list(slugs)))
             .order_by(titles.c.slug)
         )
-        # Claims that are written meanwhile only need the slug to stay.
+        # A claim that is stored just now is waited for, and one that comes later waits.
         rows = connection.execute(query.with_for_update(key_share=True) if lock else query).all()
         claimed, linked = self._load_claims(connection, slugs), self._load_links(connection, slugs)
         found = {
@@ -164,26 +167,65 @@ class MergeInputRepository:
         }
 
 
-def _iterate_related(inputs: MergeInputs) -> Iterator[tuple[str, str]]:
+def find_relative(relatives: Mapping[str, Relative], entry: Mapping[str, Any]) -> Relative | None:
+    """The title of ours that an entry of `related_anime` points to; `relatives` as in MergeInputs."""
+    keys = (f"{provider}:{value}" for provider, value in entry.get("external_ids", {}).items())
+    return next((relatives[key] for key in keys if key in relatives), None)
+
+
+def _iterate_related(inputs: MergeInputs) -> Iterator[Mapping[str, Any]]:
     documents = [inputs.base, *(claim.facts for claim in inputs.claims)]
-    for related in (one for document in documents for one in document.get("related_anime", ())):
+    yield from (one for document in documents for one in document.get("related_anime", ()))
+
+
+def _iterate_related_ids(inputs: MergeInputs) -> Iterator[tuple[str, str]]:
+    for related in _iterate_related(inputs):
         yield from ((provider, str(value)) for provider, value in related.get("external_ids", {}).items())
 
 
 def _add_relatives(connection: Connection, found: dict[str, MergeInputs]) -> dict[str, MergeInputs]:
-    keys = {slug: set(_iterate_related(inputs)) for slug, inputs in found.items()}
+    keys = {slug: set(_iterate_related_ids(inputs)) for slug, inputs in found.items()}
     wanted = sorted(set().union(*keys.values()))
     parameters = {"providers": [key[0] for key in wanted], "ids": [key[1] for key in wanted]}
     rows = connection.execute(_FIND_RELATIVES, parameters) if wanted else ()
-    known = {(row.provider, row.external_id): Relative(row.slug, row.name, row.adult) for row in rows}
-    return {
+    known = {(row.provider, row.external_id): Relative(row.slug, row.name, row.adult, row.excluded) for row in rows}
+    related = {
         slug: replace(inputs, relatives={":".join(key): known[key] for key in sorted(keys[slug]) if key in known})
+        for slug, inputs in found.items()
+    }
+    return _add_hidden_names(connection, related)
+
+
+def _add_hidden_names(connection: Connection, found: dict[str, MergeInputs]) -> dict[str, MergeInputs]:
+    """Related titles that no id of ours names may be known by name; only those that are hidden are looked for."""
+    names = {
+        slug: {
+            one["title"]
+            for one in _iterate_related(inputs)
+            if one.get("title") and find_relative(inputs.relatives, one) is None
+        }
+        for slug, inputs in found.items()
+    }
+    wanted = sorted(set().union(*names.values()))
+    rows = connection.execute(_FIND_HIDDEN, {"names": wanted}).all() if wanted else []
+    hidden = {row.said: Relative(row.slug, row.name, row.adult, row.excluded) for row in rows}
+    return {
+        slug: replace(
+            inputs, hidden_names={name.casefold(): hidden[name] for name in sorted(names[slug]) if name in hidden}
+        )
         for slug, inputs in found.items()
     }
 
 
 _FIND_RELATIVES = text("""
-    SELECT i.provider, i.external_id, t.slug, t.document ->> 'title' AS name, t.adult
+    SELECT i.provider, i.external_id, t.slug, t.document ->> 'title' AS name, t.adult, t.excluded
     FROM unnest(CAST(:providers AS text[]), CAST(:ids AS text[])) AS k(provider, external_id)
     JOIN title_ids i USING (provider, external_id) JOIN titles t ON t.slug = i.slug
+""")
+# Of several of one name an excluded one, which nobody may see. By ix_titles_hidden_names.
+_FIND_HIDDEN = text("""
+    SELECT DISTINCT ON (k.said) k.said, t.slug, t.document ->> 'title' AS name, t.adult, t.excluded
+    FROM unnest(CAST(:names AS text[])) AS k(said)
+    JOIN titles t ON lower(t.document ->> 'title') = lower(k.said) AND (t.adult OR t.excluded)
+    ORDER BY k.said, t.excluded DESC, t.slug
 """)

@@ -122,6 +122,8 @@ titles = Table(
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     # Who links to an id: the titles whose related_vector speaks of it.
     Index("ix_titles_related", text("(document -> 'related_anime') jsonb_path_ops"), postgresql_using="gin"),
+    # Titles that must not be named as relatives of others.
+    Index("ix_titles_hidden_names", text("lower(document ->> 'title')"), postgresql_where=text("adult OR excluded")),
     # What was stored since: asked every few seconds by each web process, which keeps the names of all titles.
     Index("ix_titles_updated_at", "updated_at"),
     # The few that were ever hidden or shown again: asked every two seconds by each web process.

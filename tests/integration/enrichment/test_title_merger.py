@@ -402,6 +402,71 @@ def test_related_titles_are_those_that_we_have(store: _Store) -> None:
     assert second == {"external_ids": {"mal": 6}}
 
 
+def test_hidden_relatives_are_named_nowhere(store: _Store) -> None:
+    """Adult and excluded ones, by id or by name alone: not in the document and not in the reasons for it."""
+    store.add(
+        {"title": "Naughty Secret", "tags": ["Hentai"], "external_ids": {"mal": 666}},
+        {"title": "Gone Secret", "external_ids": {"mal": 777}},
+        {"title": "Lonely Secret", "rating": "Rx", "external_ids": {"mal": 888}},
+    )
+    store.execute("UPDATE titles SET excluded = true WHERE slug = 'gone-secret'")
+    for provider in ("jikan", "anilist", "kitsu"):
+        related = [
+            {
+                "title": "Naughty",
+                "relation": "sequel" if provider == "jikan" else "prequel",
+                "external_ids": {"mal": 666},
+            },
+            {"title": "Gone Secret", "relation": "sequel", "external_ids": {"mal": 777}},
+        ]
+        by_name = [{"title": "naughty secret"}, {"title": "LONELY Secret", "relation": "side story"}]
+        store.claim(provider, {"related_anime": [*related, *(by_name if provider == "kitsu" else [])]})
+    store.merge()
+    told = repr(store.get().document) + repr(store.explain().fields)
+    assert not [word for word in ("naughty", "gone", "lonely") if word in told.casefold()]
+    assert [one["external_ids"]["mal"] for one in store.get().document["related_anime"]] == [666, 777]
+
+
+def test_a_catalogue_alone_comes_out_as_it_went_in(store: _Store) -> None:
+    """Spelling variants, order and all, though a source without facts is there; a person changes one field alone."""
+    variants = {
+        "title": "Akira",
+        "status": "ONGOING",
+        "aired": {"start": "1988-07-16", "end": "1988-07-16"},
+        "year": 1988,
+        "season": "SUMMER",
+        "synonyms": ["AKIRA!", "Akira", "akira", "アキラ"],
+        "tags": ["cyber punk", "cyberpunk", "Cyberpunk"],
+        "studios": ["TMS", "TMS Entertainment", "Tokyo Movie Shinsha"],
+        "external_ids": {"mal": 47},
+        "related_anime": [{"external_ids": {"mal": 1}}, {"external_ids": {"mal": 1}, "relation": "other"}],
+    }
+    store.add(variants)
+    before = store.get("akira").document
+    store.claim("kitsu", {}, slug="akira")
+    assert store.merge("akira").unchanged == ("akira",)
+    assert store.get("akira").document == before and store.get_base("akira") is None
+    store.bases.set_override("akira", "year", 1989, by="editor")
+    store.merge("akira")
+    assert store.get("akira").document == {**before, "year": 1989}
+
+
+def test_who_is_asked_last_changes_nothing(store: _Store) -> None:
+    """The same words at other times: cover, score and all the rest stay, and the document is not written again."""
+    for place, provider in enumerate(("jikan", "anilist", "kitsu")):
+        facts = {"images": {"picture": f"https://{provider}.example/1.jpg"}}
+        store.claim(provider, {**facts, "status": "ONGOING"}, at=NOW - timedelta(days=place))
+        store.claim(provider, {"score": 7.0 + place / 2}, stage="statistics", at=NOW - timedelta(days=place))
+    store.merge()
+    before = store.get().document, store.get_version()
+    for days in ((80, 0, 40), (40, 80, 0), (0, 40, 80)):
+        for provider, ago in zip(("jikan", "anilist", "kitsu"), days, strict=True):
+            at = NOW + timedelta(days=100 - ago)
+            store.execute("UPDATE claims SET fetched_at = :at WHERE provider = :provider", at=at, provider=provider)
+        assert store.merge().changed == ()
+    assert (store.get().document, store.get_version()) == before
+
+
 def test_merging_and_imports_at_once_end_in_one_truth(store: _Store) -> None:
     """Two mergers and an importer over the same titles: no deadlock, no lost base, and the last merging is stable."""
     store.add(*({"title": f"Title {number}", "external_ids": {"mal": 100 + number}} for number in range(20)))

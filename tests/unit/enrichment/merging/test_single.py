@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from enrichment.merging import MergeModel, learn_labelled
+from enrichment.merging import MergeModel, SourceClaims, learn_labelled, merge_title
 from enrichment.merging.counting import LabelledField
 from enrichment.merging.model import FieldModel, SourceQuality
 from tests.unit.enrichment.merging.claims import BLANK, merge, say
@@ -194,3 +195,52 @@ def test_pictures_come_from_the_preferred_source() -> None:
     )
     assert found.value == {"picture": "b", "banner": "c"}
     assert not found.conflict
+
+
+@pytest.mark.parametrize("status", ["FINISHED", "ONGOING"])
+def test_time_does_not_choose_between_equal_sources(status: str) -> None:
+    """Whoever is asked last brings neither another picture nor another score: with each round it would be another."""
+    rounds = [(0, 40, 90), (90, 0, 40), (40, 90, 0), (0.2, 0, 0.1)]
+    for name in ("images", "score"):
+        chosen = set()
+        for days in rounds:
+            facts = [{"images": {"picture": site}, "score": score} for site, score in (("a", 7.5), ("b", 8), ("c", 7))]
+            claims = [
+                say(source, status=status, days_ago=ago, **one)
+                for source, ago, one in zip(("jikan", "anilist", "kitsu"), days, facts, strict=True)
+            ]
+            chosen.add(repr(merge(name, *claims).value))
+        assert len(chosen) == 1, (name, chosen)
+
+
+def test_of_equal_pictures_the_one_that_is_there_stays() -> None:
+    """The document's, else the catalogue's, else the first by name; one that nobody has any more is not kept."""
+    claims = (
+        say("jikan", images={"picture": "a"}),
+        say("anilist", images={"picture": "b"}),
+        say("catalogue", images={"picture": "c"}),
+    )
+
+    def choose(current: str | None, *given: SourceClaims) -> str:
+        document = {"images": {"picture": current}} if current else {}
+        merged = merge_title(given, BLANK, current=document).fields["images"].value
+        return str(merged["picture"])
+
+    assert [choose(current, *claims) for current in ("a", "b", "gone", None)] == ["a", "b", "c", "c"]
+    assert choose(None, *claims[:2]) == "b"
+
+
+def test_figures_stay_those_of_a_site_until_another_is_much_larger() -> None:
+    """Voters go up and down; only twice as many take the score over. The catalogue's copy is never preferred."""
+    small = {"score": 8.0, "scored_by": 900}
+    claims = (say("jikan", score=7.5, scored_by=1_000), say("kitsu", **small))
+
+    def choose(*given: SourceClaims, **document: Any) -> float:
+        return float(merge_title(given, BLANK, current=document).fields["score"].value)
+
+    shown = {**small, "statistics": {"jikan": {"score": 7.4, "scored_by": 800}, "kitsu": small}}
+    assert choose(*claims) == 7.5
+    assert choose(*claims, **shown) == 8.0
+    assert choose(say("jikan", score=7.5, scored_by=2_000), claims[1], **shown) == 7.5
+    assert choose(say("catalogue", score=9.0, scored_by=1_500), *claims) == 7.5
+    assert choose(say("catalogue", score=9.0, scored_by=2_500), *claims) == 9.0

@@ -172,13 +172,18 @@ def test_entries_of_one_related_title_are_joined() -> None:
     assert related[0] == {"external_ids": {"mal": 1}}
 
 
-def test_the_name_of_an_adult_relative_is_not_shown() -> None:
-    """Only its ids and the relation, unless the title is adult itself."""
-    related = [{"title": "Secret", "relation": "side story", "external_ids": {"mal": 9}}]
-    relatives = {"mal:9": Relative("secret", "Secret", adult=True)}
-    shown = values(compute({"related_anime": related}, relatives=relatives))
-    assert shown["related_anime"] == [{"relation": "side story", "external_ids": {"mal": 9}}]
-    assert compute({"related_anime": related, "rating": "Rx"}, relatives=relatives) == {}
+def test_a_hidden_relative_gives_no_franchise() -> None:
+    """Its name is not there any more, and the source's is not taken in its place."""
+    document = {"title": "Gundam Wing", "related_anime": [{"relation": "sequel", "external_ids": {"mal": 80}}]}
+    assert "franchise" not in compute(document, relatives={"mal:80": Relative("gundam", "", adult=True)})
+
+
+def test_what_shall_be_untouched_is_only_computed_where_it_is_empty() -> None:
+    """A title of which no source speaks: its status stays though its days say otherwise, its year is new."""
+    document = {"status": "ONGOING", "aired": {"start": "2020-01-05", "end": "2020-03-29"}}
+    assert values(compute(document, untouched=frozenset(document))) == {"year": 2020, "season": "WINTER"}
+    unknown = {**document, "status": "UNKNOWN"}
+    assert values(compute(unknown, untouched=frozenset(unknown)))["status"] == "FINISHED"
 
 
 def test_one_source_makes_a_title_adult() -> None:
