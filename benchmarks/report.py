@@ -95,6 +95,9 @@ def _list_enrichment(j: Mapping[str, Any]) -> Iterator[Row]:
         name = f"(j) all but AniDB, {rate['workers']} workers"
         yield name, f"{rate['titles_a_day']:,} titles/day", aim, round(rate["titles_a_day"] / j["aim"], 2), 1.0
     day = j["day"]
+    enriched = day["hours"][-1]["enriched"]
+    ours = f"{enriched:,} of {day['titles']:,} titles"
+    yield "(j) the same day, titles with what others said", ours, aim, round(enriched / j["aim"], 2), 1.0
     ours = f"{day['complete']:,} of {day['titles']:,} titles in {day['hours'][-1]['hour']:g} h"
     yield "(j) a day with three providers in trouble, all six", ours, aim, round(day["complete"] / j["aim"], 2), 1.0
     runs = (

@@ -74,10 +74,11 @@ def test_the_result_is_judged_by_titles_and_limits() -> None:
         "aim": 1_000,
         "true_time": {"limits": limits},
         "rates": [{"workers": 2, "titles_a_day": 9_000, "limits": broken}],
-        "day": {"complete": 1_100, "titles": 1_100, "hours": [{"hour": 20.0}], "limits": limits},
+        "day": {"complete": 1_100, "titles": 1_100, "hours": [{"hour": 20.0, "enriched": 1_100}], "limits": limits},
     }
     rows = {name: (ours, ratio, aim) for name, ours, _, ratio, aim in build_rows({"j": result})}
     assert rows["(j) all but AniDB, 2 workers"] == ("9,000 titles/day", 9.0, 1.0)
     assert rows["(j) a day with three providers in trouble, all six"][1] == 1.1
+    assert rows["(j) the same day, titles with what others said"][1] == 1.1
     assert rows["(j) beyond a limit: 2 workers"] == ("1 of 10 requests", 0.0, 1.0)
     assert rows["(j) beyond a limit: in true time"] == ("0 of 10 requests", 1.0, 1.0)
