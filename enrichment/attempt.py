@@ -17,6 +17,7 @@ from core.enrichment import STAGE_FIELDS, EnrichStage
 from core.errors import ConfigurationError, DependencyUnavailableError
 from core.log import Event, Log
 from enrichment.asking.errors import AnswerFailedError, AnswerRefusedError
+from enrichment.linking.dump import TitlesMissingError
 from enrichment.linking.plausible import check_candidates
 from enrichment.linking.records import RecordReader
 from enrichment.linking.searching import Search, Verify
@@ -42,6 +43,7 @@ REASON_BLOCKED: Final = "blocked"
 REASON_UNEXPECTED: Final = "unexpected"
 REASON_TOO_MANY: Final = "too-many-requests"
 REASON_NOTHING: Final = "nothing-there"
+REASON_NO_TITLES: Final = "titles-not-fetched"
 
 # A search tells the same for a while; what it found is checked anyway.
 _SEARCH_AGE: Final = timedelta(days=7)
@@ -86,6 +88,7 @@ class Linker(Protocol):
         search: Search | None,
         *,
         verify: Verify | None = None,
+        asked_by: str | None = None,
     ) -> Link:
         """The title's place at a provider."""
         ...
@@ -133,12 +136,12 @@ class Attempts:
         """The provider's."""
         return self._provider.info.name
 
-    def find(self, slug: str, document: Mapping[str, Any]) -> Link:
-        """Where the title is at the provider. Raises what asking raises."""
+    def find(self, slug: str, document: Mapping[str, Any], *, asked_by: str | None = None) -> Link:
+        """Where the title is at the provider, for the lane that has leased its parts. Raises what asking raises."""
         search = self._search
         if search is not None and isinstance(self._provider, LooksUp):
             search = partial(self._look_up, self._provider, document.get("external_ids", {}), search)
-        return self._links.find(slug, document, self.name, search, verify=self._look_at)
+        return self._links.find(slug, document, self.name, search, verify=self._look_at, asked_by=asked_by)
 
     def judge_link(self, link: Link) -> PartOutcome | None:
         """What the title's parts have come to where it is not at the provider; None where it is."""
@@ -171,6 +174,15 @@ class Attempts:
                 reason=REASON_BLOCKED,
                 detail=str(error)[:_DETAIL_MAX],
                 wait_s=self._workflow.retries.blocked.total_seconds(),
+            )
+        if isinstance(error, TitlesMissingError):
+            # Nobody was asked; it is no failure of this title, however often it happens.
+            return PartOutcome(
+                state=PartState.FAILED,
+                reason=REASON_NO_TITLES,
+                detail=str(error),
+                wait_s=error.retry_after_s,
+                is_blameless=True,
             )
         if isinstance(error, ShapeChangedError):
             detail = f"{error.field_path}: {error.problem}"

@@ -108,7 +108,7 @@ class Enrichment:
                 links=links,
                 workflow=self.workflow,
                 max_attempts=self._settings.enrich_max_attempts,
-                search=DumpSearch(dumps, name) if name in _DUMPED else None,
+                search=DumpSearch(dumps, name, is_awaited=self._can_fetch_dump) if name in _DUMPED else None,
             )
             for name, client in self.clients.items()
         }

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final, Protocol
 
-from enrichment.attempt import Asker
+from enrichment.attempt import REASON_NO_TITLES, Asker
 from enrichment.linking.forms import fold_title
 from enrichment.providers.anidb_titles import read_titles
 from enrichment.providers.base import Request, ShapeChangedError
@@ -43,16 +43,14 @@ class TitleDump:
 
         Raises what asking raises, and ShapeChangedError for what is no dump.
         """
-        is_first = self._titles.get_version(_PROVIDER) == 0
         answer = self._client.ask(DUMP_REQUEST, most_age_s=_DUMP_AGE.total_seconds())
         try:
             count = self._titles.replace(_PROVIDER, _read(answer.body))
         except ShapeChangedError:
             self._client.distrust([DUMP_REQUEST.key])
             raise
-        if is_first:
-            # Whoever was looked for without it was not found.
-            self._parts.link_again(_PROVIDER)
+        # Whoever could not be looked for without them.
+        self._parts.make_due(_PROVIDER, REASON_NO_TITLES)
         return f"{count} titles, as of {answer.fetched_at:%Y-%m-%d %H:%M} UTC"
 
 

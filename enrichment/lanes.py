@@ -18,6 +18,7 @@ from typing import Final
 from core.errors import DependencyUnavailableError, NotFoundError
 from core.log import Event, Log
 from enrichment.attempt import Attempted, Attempts
+from enrichment.linking.dump import TitlesMissingError
 from enrichment.providers.base import ProviderUnavailableError
 from enrichment.workflow import Workflow
 from messaging.hints import HintSender
@@ -208,11 +209,15 @@ class _Lane:
     def _ask_about(self, claims: list[PartClaim], document: Mapping[str, object]) -> set[PartState]:
         """The states that the title's parts have come to; none if it was put back untouched."""
         try:
-            link = self._attempts.find(claims[0].slug, document)
+            link = self._attempts.find(claims[0].slug, document, asked_by=self._owner)
         except NotFoundError:
             return {PartState.ABSENT}
         except ProviderUnavailableError:
             raise
+        except TitlesMissingError as error:
+            self._fail_all(claims, error)
+            # Nobody was asked: it says nothing of the provider's answers.
+            return {PartState.ABSENT}
         except Exception as error:
             return self._fail_all(claims, error)
         if (outcome := self._attempts.judge_link(link)) is not None:

@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from core.errors import NotFoundError
 from storage.database.jobs import JobRepository
 from storage.database.models import titles
+from storage.database.provenance import forget_merging_in
 from storage.database.session import Database
 
 _KIND = "enrich"
@@ -84,7 +85,7 @@ class BaseRepository:
         statement = (
             update(titles)
             .where(titles.c.slug == bindparam("b_slug"))
-            .values(base=bindparam("b_base", type_=JSONB(none_as_null=True)), base_at=func.now())
+            .values(base=bindparam("b_base", type_=JSONB(none_as_null=True)), base_at=func.clock_timestamp())
         )
         connection.execute(statement, [{"b_slug": slug, "b_base": base} for slug, base in bases.items()])
 
@@ -132,6 +133,8 @@ class BaseRepository:
             return OverrideChange(slug, field, changed=True, job_id=self._add_job(connection, slug))
 
     def _add_job(self, connection: Connection, slug: str) -> uuid.UUID:
+        # Also where the job is cancelled.
+        forget_merging_in(connection, slug)
         return self._jobs.create_in(connection, _KIND, {"ids": [slug], "merge_only": True, "reason": "override"})
 
     @staticmethod

@@ -123,7 +123,8 @@ _RECORD = text("""
     )
     INSERT INTO claims AS c
         (slug, provider, stage, facts, faults, answers, parser_version, hash, fetched_at, changed_at)
-    VALUES (:slug, :provider, :stage, :facts, :faults, :answers, :parser_version, :hash, :fetched_at, now())
+    VALUES (:slug, :provider, :stage, :facts, :faults, :answers, :parser_version, :hash, :fetched_at,
+            clock_timestamp())
     ON CONFLICT (slug, provider, stage) DO UPDATE SET
         facts = excluded.facts, faults = excluded.faults, answers = excluded.answers, hash = excluded.hash,
         parser_version = excluded.parser_version, fetched_at = excluded.fetched_at,

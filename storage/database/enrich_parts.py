@@ -43,7 +43,7 @@ class PartOutcome:
     """How an attempt at a part ended.
 
     done, absent  `fetched_at`: when the provider said so; `reason` says why an absent one is
-    failed        again after `wait_s`
+    failed        again after `wait_s`; with `is_blameless` the attempt does not count
     blocked       the same, much later
     dead          not again by itself
     pending       given back without blame
@@ -54,6 +54,7 @@ class PartOutcome:
     detail: str | None = None
     wait_s: float | None = None
     fetched_at: datetime | None = None
+    is_blameless: bool = False
 
 
 class EnrichPartRepository:
@@ -109,6 +110,7 @@ class EnrichPartRepository:
             "detail": _shorten(outcome.detail),
             "wait_s": outcome.wait_s,
             "fetched_at": outcome.fetched_at,
+            "blameless": outcome.is_blameless or outcome.state is PartState.PENDING,
         }
         if connection.execute(_SETTLE, parameters).rowcount == 0:
             return False
@@ -163,13 +165,10 @@ class EnrichPartRepository:
         with self._database.begin() as connection:
             return connection.execute(_PUT_OFF, parameters).rowcount
 
-    def link_again(self, provider: str | None = None) -> int:
-        """More is known of where titles are (ids, a dump): what was not found (at this provider) is due at once.
-
-        Returns how many parts.
-        """
+    def make_due(self, provider: str, reason: str) -> int:
+        """What failed for this reason need not wait any longer; returns how many parts."""
         with self._database.begin() as connection:
-            return connection.execute(_LINK_AGAIN, {"provider": provider}).rowcount
+            return connection.execute(_MAKE_DUE, {"provider": provider, "reason": reason}).rowcount
 
     # Looking
 
@@ -214,7 +213,8 @@ def _fill(said: Any, before: Any) -> Any:
 
 
 def _shorten(detail: str | None) -> str | None:
-    return None if detail is None else detail[:_DETAIL_MAX].replace("\x00", "")
+    """Half a character, which Postgres takes no more than NUL, may be what the detail is about."""
+    return None if detail is None else detail[:_DETAIL_MAX].replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 # What a running job waits for: its titles that are not done, and its scope.
@@ -233,8 +233,8 @@ _IS_WAITED_FOR = """
 """
 _IS_FREE = "(p.state = 'pending' OR p.state = 'leased' AND p.leased_until < now())"
 
-# First of all locks, as whoever deletes a title does.
-_HOLD_TITLE = text("SELECT 1 FROM titles WHERE slug = :slug FOR KEY SHARE")
+# First of all locks, as whoever deletes a title does. Who merges it waits until this is stored, or is waited for.
+_HOLD_TITLE = text("SELECT 1 FROM titles WHERE slug = :slug FOR SHARE")
 
 _TAKE_TURNS = text("SELECT pg_advisory_xact_lock(hashtext('enrich ' || :provider))")
 
@@ -266,7 +266,7 @@ _RENEW = text("""
 _SETTLE = text("""
     UPDATE enrich_parts SET
         state = :state, reason = :reason, detail = :detail, lease_owner = NULL, leased_until = NULL,
-        attempts = CASE WHEN :state IN ('done', 'absent') THEN 0 WHEN :state = 'pending' THEN greatest(attempts - 1, 0)
+        attempts = CASE WHEN :state IN ('done', 'absent') THEN 0 WHEN :blameless THEN greatest(attempts - 1, 0)
                         ELSE attempts END,
         due_at = now() + make_interval(secs => CAST(:wait_s AS float8)),
         settled_at = CASE WHEN :state = 'pending' THEN settled_at ELSE now() END,
@@ -296,13 +296,12 @@ _PUT_OFF = text("""
     WHERE p.slug = open.slug AND p.provider = :provider AND p.stage = open.stage
 """)
 
-_LINK_AGAIN = text("""
-    UPDATE enrich_parts p SET state = 'failed', reason = 'link-again', detail = NULL, due_at = now()
-    FROM (SELECT slug, provider, stage FROM enrich_parts
-          WHERE state = 'absent' AND reason IN ('link-none', 'link-doubtful')
-            AND (CAST(:provider AS text) IS NULL OR provider = :provider)
-          ORDER BY slug, provider, stage FOR UPDATE) lost
-    WHERE p.slug = lost.slug AND p.provider = lost.provider AND p.stage = lost.stage
+_MAKE_DUE = text("""
+    UPDATE enrich_parts p SET due_at = now()
+    FROM (SELECT slug, stage FROM enrich_parts
+          WHERE provider = :provider AND state = 'failed' AND reason = :reason AND due_at > now()
+          ORDER BY slug, stage FOR UPDATE) waiting
+    WHERE p.slug = waiting.slug AND p.provider = :provider AND p.stage = waiting.stage
 """)
 
 _OF_JOB = """

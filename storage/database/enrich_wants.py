@@ -270,19 +270,25 @@ _REPARSE = text(f"""
     FROM old WHERE p.slug = old.slug AND p.provider = old.provider AND p.stage = old.stage
 """)  # noqa: S608 - a constant
 
-# Fetched for a job that ended too early, or imported since: what is known and what is shown are not the same.
+# What is known and what is shown are not the same: fetched for a job that ended too early, imported since, or what the
+# last merging was made of was taken back (`forget_merging_in`). Without a base of its own the document is what imports
+# gave. One definition for every job and for the schedule.
 _IS_UNMERGED = """
     (EXISTS (SELECT 1 FROM claims c LEFT JOIN provenance v ON v.slug = c.slug
              WHERE c.slug = t.slug AND c.changed_at > coalesce(v.merged_at, '-infinity'))
-     OR EXISTS (SELECT 1 FROM provenance v WHERE v.slug = t.slug AND t.base_at > v.merged_at))
+     OR EXISTS (SELECT 1 FROM provenance v WHERE v.slug = t.slug
+                AND (v.inputs_hash = '' OR coalesce(t.base_at, t.updated_at) > v.merged_at))
+     OR t.overrides <> '{}' AND NOT EXISTS (SELECT 1 FROM provenance v WHERE v.slug = t.slug))
 """
 
+# What could not be merged today is left to a person, and to jobs that others start.
 _PICK_UNMERGED = text(f"""
     SELECT t.slug FROM titles t
     WHERE NOT t.excluded AND {_IS_UNMERGED} AND NOT EXISTS (
         SELECT 1 FROM stage_rows r JOIN jobs j ON j.id = r.job_id
-        WHERE r.slug = t.slug AND r.stage = 'enrich' AND r.state IN ('pending', 'leased', 'failed')
-          AND j.kind = 'enrich' AND j.state IN ('pending', 'running'))
+        WHERE r.slug = t.slug AND r.stage = 'enrich' AND j.kind = 'enrich'
+          AND (r.state IN ('pending', 'leased', 'failed') AND j.state IN ('pending', 'running')
+               OR r.state = 'dead' AND r.updated_at > now() - interval '1 day'))
     ORDER BY t.slug LIMIT :limit
 """)  # noqa: S608 - a constant
 

@@ -8,6 +8,7 @@ from itertools import islice
 
 from sqlalchemy import Connection, func, select, text
 
+from core.enrichment import ID_SPACES
 from storage.database.enrichment_models import id_mappings
 from storage.database.session import Database
 
@@ -26,6 +27,21 @@ _FIND = text("""
     JOIN id_mappings m USING (id_space, external_id)
     JOIN id_mappings v ON v.source = m.source AND v.entry = m.entry AND v.id_space = :target
     ORDER BY v.source, via, v.external_id
+""")
+
+_PROVIDERS = {"providers": list(ID_SPACES), "spaces": list(ID_SPACES.values())}
+_LINK_AGAIN = text("""
+    UPDATE enrich_parts p SET state = 'failed', reason = 'link-again', detail = NULL, due_at = now()
+    FROM (SELECT a.slug, a.provider, a.stage FROM enrich_parts a
+          JOIN unnest(CAST(:providers AS text[]), CAST(:spaces AS text[])) AS n(provider, id_space)
+            ON n.provider = a.provider
+          WHERE a.state = 'absent' AND a.reason IN ('link-none', 'link-doubtful') AND EXISTS (
+              SELECT 1 FROM title_ids i
+              JOIN id_mappings m ON m.source = :source AND m.id_space = i.provider AND m.external_id = i.external_id
+              JOIN id_mappings v ON v.source = :source AND v.entry = m.entry AND v.id_space = n.id_space
+              WHERE i.slug = a.slug)
+          ORDER BY a.slug, a.provider, a.stage FOR UPDATE OF a) named
+    WHERE p.slug = named.slug AND p.provider = named.provider AND p.stage = named.stage
 """)
 
 
@@ -48,6 +64,7 @@ class IdMappingRepository:
         """Put these entries, each the ids (space, id) of one title, in the place of the source's; returns their number.
 
         One transaction: whoever looks meanwhile sees the former table, and an error in the middle changes nothing.
+        What was not found, or was doubtful, and is named by the new table is due at once.
         """
         count = 0
         with self._database.begin() as connection:
@@ -57,6 +74,7 @@ class IdMappingRepository:
             while batch := list(islice(rows, _BATCH_ROWS)):
                 count = batch[-1][0] + 1
                 self._insert(connection, source, batch)
+            connection.execute(_LINK_AGAIN, {"source": source, **_PROVIDERS})
         return count
 
     def find(self, ids: Mapping[str, str], target: str) -> list[MappingVote]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from storage.database.enrichment_models import provenance
@@ -52,6 +52,15 @@ class LastMerge:
     added: frozenset[tuple[str, str]] = frozenset()
 
 
+def forget_merging_in(connection: Connection, slug: str) -> None:
+    """What the title's last merging was made of does not hold any more: it is merged again by whoever comes next.
+
+    Within the transaction that takes it back or puts another in its place; a title that was never merged has nothing
+    to forget.
+    """
+    connection.execute(update(provenance).where(provenance.c.slug == slug).values(inputs_hash=""))
+
+
 def parse_id(key: str) -> tuple[str, str]:
     """('mal', '1') for 'mal:1'."""
     provider, _, external_id = key.partition(":")
@@ -88,12 +97,12 @@ class ProvenanceRepository:
         """Store what a merging gave, in place of what the one before did. Rows are columns but `merged_at`."""
         if not rows:
             return
-        statement = insert(provenance)
-        written = ("fields", "quality", "quality_parts", "model_version", "inputs_hash")
+        # After what was read, which the locks of the title keep as it is: whatever is newer has not been merged.
+        statement = insert(provenance).values(merged_at=func.clock_timestamp())
+        written = ("fields", "quality", "quality_parts", "model_version", "inputs_hash", "merged_at")
         connection.execute(
             statement.on_conflict_do_update(
-                index_elements=["slug"],
-                set_={**{name: statement.excluded[name] for name in written}, "merged_at": func.now()},
+                index_elements=["slug"], set_={name: statement.excluded[name] for name in written}
             ),
             [dict(row) for row in rows],
         )

@@ -14,7 +14,7 @@ from core.errors import ConfigurationError, ServiceError
 from messaging.names import TASK_ENRICH_SCHEDULE, TASK_RUN_JOB
 from storage.database.locks import LockService
 from storage.database.models import JobState
-from storage.database.provider_titles import ProviderTitleRepository
+from storage.database.provider_titles import ProviderTitle, ProviderTitleRepository
 from tests.integration.enrichment.pipeline import TrialPipeline
 from tests.provider_stands import ProviderStands
 from tests.provider_stands.workflows import write_workflow
@@ -186,15 +186,54 @@ def test_what_was_fetched_and_not_merged_is_merged(pipeline: TrialPipeline, stan
 def test_who_asks_anidb_for_the_first_time_has_its_titles_fetched(
     pipeline: TrialPipeline, stands: ProviderStands
 ) -> None:
-    """Titles without its id are found in them, also those that were looked for before they came."""
+    """Nothing is said of a title before they are there; when they are it is due, and no attempt was counted."""
     title = next(one for one in stands.titles if one.facts["type"] == "TV" and "anidb" in one.ids)
     facts = {name: title.facts[name] for name in ("title", "type", "year", "episodes") if name in title.facts}
     pipeline.add({**facts, "external_ids": {"kitsu": title.ids["kitsu"]}})
-    pipeline.run(providers=["anidb"], stages=["metadata"])
+    job = pipeline.run(providers=["anidb"], stages=["metadata"])
     dump = next(job for job in pipeline.jobs.list_recent() if job.params.get("chore") == "dump")
     assert dump.state is JobState.COMPLETED and ProviderTitleRepository(pipeline.database).get_version("anidb") > 0
-    state, reason = pipeline.list_parts()["anidb", "metadata"]
-    assert state == "done" or (state, reason) == ("failed", "link-again")
+    assert job.message == "anidb is asked again later (1 titles-not-fetched)"
+    assert pipeline.list_parts() == {("anidb", "metadata"): ("failed", "titles-not-fetched")}
+    assert pipeline.query("SELECT attempts FROM enrich_parts") == [(0,)]
+    assert pipeline.query("SELECT 1 FROM provider_links") == []
+    assert pipeline.enrichment.schedules.start("retry") is not None
+    pipeline.drain()
+    assert pipeline.list_parts()["anidb", "metadata"][0] == "done"
+
+
+def test_titles_with_an_id_do_not_wait_for_the_dump(pipeline: TrialPipeline, stands: ProviderStands) -> None:
+    """However many before them cannot be looked for: AniDB itself answers, and is not left alone."""
+    title = next(one for one in stands.titles if "anidb" in one.ids)
+    add(pipeline, **{f"title{number}": {"popularity": number + 1} for number in range(8)})
+    pipeline.add({"title": title.title, "popularity": 99, "external_ids": {"anidb": title.ids["anidb"]}})
+    pipeline.start(providers=["anidb"], stages=["metadata"])
+    pipeline.step()
+    pipeline.hints.sent.clear()
+    assert pipeline.enrichment.lanes.run("anidb").outcomes == {"failed": 8, "done": 1}
+
+
+def test_a_day_that_is_used_up_holds_no_job(
+    pipeline: TrialPipeline, redis_url: str, stands: ProviderStands, tmp_path: Path
+) -> None:
+    """What is left waits until AniDB may be asked again; the others' data is there, and the job ends."""
+    workflow = write_workflow(tmp_path, FACTOR).read_text()
+    limits = 'limits = [{ amount = 2880000, period = "1 d", burst = 2 }, { amount = 200, period = "1 d", burst = 2 }]'
+    anidb = workflow.index("limits", workflow.index("[providers.anidb]"))
+    (tmp_path / "day.toml").write_text(workflow[:anidb] + limits + workflow[workflow.index("\n", anidb) :])
+    url = pipeline.settings.database_url.get_secret_value()
+    other = TrialPipeline(url, redis_url, stands.build_env(["anidb", "kitsu"]), workflow=tmp_path / "day.toml")
+    known = [one for one in stands.titles if {"anidb", "kitsu"} <= one.ids.keys()][:3]
+    pipeline.add(*[{"title": one.title, "external_ids": {name: one.ids[name] for name in ("anidb", "kitsu")}}
+                   for one in known])  # fmt: skip
+    ProviderTitleRepository(pipeline.database).replace("anidb", [ProviderTitle("1", "main", "ja", "x", "x")])
+    job = other.run(stages=["metadata"])
+    states = other.query("SELECT provider, state, count(*) FROM enrich_parts GROUP BY 1, 2 ORDER BY 1, 2")
+    assert job.state is JobState.COMPLETED and job.message == "anidb is asked again later (2 provider-unavailable)"
+    assert states == [("anidb", "done", 1), ("anidb", "failed", 2), ("kitsu", "done", 3)]
+    waits = other.query("SELECT min(due_at) > now() + interval '10 min' FROM enrich_parts WHERE state = 'failed'")
+    assert waits == [(True,)] and other.enrichment.schedules.start("retry") is None
+    other.close()
 
 
 def test_nothing_to_do_is_no_job(pipeline: TrialPipeline) -> None:

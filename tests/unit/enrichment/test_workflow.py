@@ -109,7 +109,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_beat_runs_the_schedules_only_where_it_is_allowed(tmp_path: Path) -> None:
     """Without ENRICH_AUTO only what was asked for is tried again, and what is old tidied up."""
-    assert set(build_beat_schedule(_SETTINGS)) == {"enrich retry", "enrich merge", "enrich prune"}
+    assert set(build_beat_schedule(_SETTINGS)) == {"enrich retry", "enrich merge", "enrich titles", "enrich prune"}
     entries = build_beat_schedule(_SETTINGS.model_copy(update={"enrich_auto": True}))
     assert set(entries) == {f"enrich {name}" for name in load_workflow(_SETTINGS).schedules}
     assert entries["enrich airing"] == {

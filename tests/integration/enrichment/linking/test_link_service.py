@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from core.errors import NotFoundError
-from enrichment.linking.dump import DumpSearch
+from enrichment.linking.dump import DumpSearch, TitlesMissingError
 from enrichment.linking.forms import fold_title
 from enrichment.linking.scoring import load_model
 from enrichment.linking.service import LinkService
@@ -107,16 +107,33 @@ def test_doubt_is_a_state(links: LinkRepository, mappings: IdMappingRepository, 
 
 
 def test_another_providers_word_counts_as_a_table(
-    service: LinkService, add_title: AddTitle, database: Database
+    service: LinkService, add_title: AddTitle, add_claim: Callable[..., None]
 ) -> None:
-    """An id that came into the document by what a provider said links it; one taken back does not return."""
+    """An id that another provider says now links the title; two that want the same id by that are doubtful for good."""
     document = add_title("kumo", **FACTS)
-    said = {**document, "external_ids": {"anilist": 9}}
-    link = service.find("kumo", said, "anilist", refuse_search)
+    add_claim("kumo", "kitsu", {"external_ids": {"anilist": 9}})
+    link = service.find("kumo", document, "anilist", refuse_search)
     assert (link.external_id, link.method) == ("9", "mapping")
     add_title("kaze")
-    service.find("kaze", {"title": "Kaze", "external_ids": {"anilist": 9}}, "anilist", None)
-    assert service.find("kumo", said, "anilist", None).state is not LinkState.LINKED
+    add_claim("kaze", "kitsu", {"external_ids": {"anilist": 9}})
+    for slug in ("kaze", "kumo", "kaze"):
+        assert service.find(slug, {"title": slug}, "anilist", None).state is LinkState.DOUBTFUL
+
+
+def test_a_word_that_was_taken_back_does_not_count(service: LinkService, add_title: AddTitle) -> None:
+    """An id that stands in the document only links nothing: no catalogue, person or claim says it any more."""
+    said = {**add_title("kumo", **FACTS), "external_ids": {"anilist": 9}}
+    assert service.find("kumo", said, "anilist", None).state is LinkState.NONE
+
+
+def test_words_that_contradict_each_other_leave_doubt(
+    service: LinkService, add_title: AddTitle, add_claim: Callable[..., None]
+) -> None:
+    """Two providers that name two ids prove neither."""
+    document = add_title("kumo", **FACTS)
+    for provider, named in (("kitsu", 9), ("jikan", 8)):
+        add_claim("kumo", provider, {"external_ids": {"anilist": named}})
+    assert service.find("kumo", document, "anilist", None).state is LinkState.DOUBTFUL
 
 
 def test_a_persons_link_is_used(service: LinkService, links: LinkRepository, add_title: AddTitle) -> None:
@@ -181,7 +198,9 @@ def test_a_dump_is_searched(service: LinkService, add_title: AddTitle, database:
     """Titles of a dump are found in memory, and anew when the dump was replaced; the record makes them certain."""
     titles = ProviderTitleRepository(database)
     search = DumpSearch(titles, "anidb", check_s=0.0)
-    assert search("Kumo no Uta: Hajimari") == []
+    with pytest.raises(TitlesMissingError, match="not fetched yet"):
+        search("Kumo no Uta: Hajimari")
+    assert DumpSearch(titles, "anidb", is_awaited=False)("Kumo no Uta: Hajimari") == []
     rows = [("9", "main", "x-jat", "Kumo no Uta: Hajimari"), ("9", "official", "ja", "雲の歌 はじまり"),
             ("10", "main", "x-jat", "Kaze no Tani")]  # fmt: skip
     titles.replace("anidb", (ProviderTitle(*row, fold_title(row[3])) for row in rows))
