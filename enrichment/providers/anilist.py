@@ -5,7 +5,9 @@ https://docs.anilist.co
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final
 
@@ -37,6 +39,9 @@ from enrichment.validation import build_facts, get_today
 
 _NAME: Final = "anilist"
 _DOCUMENT: Final = files("enrichment.providers").joinpath("anilist.graphql").read_text("utf-8")
+_DEFINITION: Final = re.compile(r"^(?:query|fragment) (\w+).*?^}\n", re.MULTILINE | re.DOTALL)
+_SPREAD: Final = re.compile(r"\.\.\.(\w+)")
+_DEFINITIONS: Final = {match[1]: match[0] for match in _DEFINITION.finditer(_DOCUMENT)}
 # 300 people or episodes of one title: at 30 requests a minute more would keep all others waiting.
 MAX_PAGES: Final = 12
 _RETRY_AFTER_S: Final = 60.0
@@ -134,8 +139,14 @@ def _list_items(connection: JsonReader) -> list[JsonReader]:
 
 
 def _ask(key: str, operation: str, variables: Mapping[str, Any]) -> Request:
-    body = {"query": _DOCUMENT, "operationName": operation, "variables": dict(variables)}
-    return Request(key=key, path="/", body=body)
+    return Request(key=key, path="/", body={"query": _write_query(operation), "variables": dict(variables)})
+
+
+@lru_cache
+def _write_query(operation: str) -> str:
+    """One operation with the fragments that it spreads: AniList documents no `operationName`."""
+    query = _DEFINITIONS[operation]
+    return "\n".join((query, *(_DEFINITIONS[name] for name in dict.fromkeys(_SPREAD.findall(query)))))
 
 
 def load_object(answer: Answer, name: str, faults: list[Fault]) -> JsonReader | None:
