@@ -49,6 +49,7 @@ class Event(StrEnum):
     REFRESH_FAILED = "refresh_failed"
     CHORE_FAILED = "chore_failed"
     QUERY_LOG_PRUNED = "query_log_pruned"
+    JOBS_PRUNED = "jobs_pruned"
     MEDIA_REMOVED = "media_removed"
     NAMES_READ = "names_read"
     NAMES_FAILED = "names_failed"

@@ -146,6 +146,9 @@ class Settings(BaseSettings):
     lease_s: int = Field(300, ge=5, description="A worker that says nothing for this long loses its rows.")
     max_attempts: int = Field(3, ge=1, le=20, description="After so many failures a title goes to the dead letters.")
     reconcile_every_s: int = Field(30, ge=1, description="How often lost tasks are looked for.")
+    jobs_kept_days: int = Field(
+        30, ge=1, le=3_650, description="Jobs that ended so many days ago are deleted, unless something needs them."
+    )
     generations_kept: int = Field(
         1, ge=0, le=20, description="Retired generations kept to roll back to; older ones are dropped."
     )

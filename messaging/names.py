@@ -21,6 +21,7 @@ TASK_ENRICH_SCHEDULE: Final = "enrich.start_schedule"
 TASK_RUN_JOB: Final = "jobs.run"
 TASK_FINISH_JOB: Final = "jobs.finish"
 TASK_RECONCILE: Final = "jobs.reconcile"
+TASK_PRUNE_JOBS: Final = "jobs.prune"
 TASK_PRUNE_QUERY_LOG: Final = "query_log.prune"
 
 ROUTES: Final[dict[str, str]] = {
@@ -36,6 +37,7 @@ ROUTES: Final[dict[str, str]] = {
     TASK_RUN_JOB: QUEUE_DEFAULT,
     TASK_FINISH_JOB: QUEUE_DEFAULT,
     TASK_RECONCILE: QUEUE_DEFAULT,
+    TASK_PRUNE_JOBS: QUEUE_DEFAULT,
     TASK_PRUNE_QUERY_LOG: QUEUE_DEFAULT,
 }
 

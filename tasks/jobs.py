@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from celery import shared_task
 
-from messaging.names import TASK_EMBED_CHUNK, TASK_FINISH_JOB, TASK_RECONCILE, TASK_RUN_JOB
+from messaging.names import TASK_EMBED_CHUNK, TASK_FINISH_JOB, TASK_PRUNE_JOBS, TASK_RECONCILE, TASK_RUN_JOB
 from tasks.base import ServiceTask
 
 
@@ -35,3 +35,9 @@ def finish_job(self: ServiceTask, job_id: str) -> bool:
 def reconcile(self: ServiceTask) -> int:
     """Send again what got lost."""
     return self.services.jobs.reconcile()
+
+
+@shared_task(bind=True, base=ServiceTask, name=TASK_PRUNE_JOBS)
+def prune_jobs(self: ServiceTask) -> int:
+    """Delete jobs that ended long ago; how many went."""
+    return self.services.job_pruner.prune()

@@ -8,7 +8,7 @@ from core.log import configure_logging
 from core.settings import Settings, get_settings
 from enrichment.schedules import build_beat_schedule
 from messaging.app import create_celery
-from messaging.names import TASK_PRUNE_QUERY_LOG, TASK_RECONCILE, TASK_START_DOWNLOADS
+from messaging.names import TASK_PRUNE_JOBS, TASK_PRUNE_QUERY_LOG, TASK_RECONCILE, TASK_START_DOWNLOADS
 from worker import lifecycle
 from worker.services import WorkerServices
 
@@ -39,6 +39,11 @@ def build_app(settings: Settings) -> Celery:
             },
             "prune the query log": {
                 "task": TASK_PRUNE_QUERY_LOG,
+                "schedule": _PRUNE_EVERY_S,
+                "options": {"expires": _PRUNE_EVERY_S},
+            },
+            "prune jobs": {
+                "task": TASK_PRUNE_JOBS,
                 "schedule": _PRUNE_EVERY_S,
                 "options": {"expires": _PRUNE_EVERY_S},
             },

@@ -28,6 +28,7 @@ from indexing.pictures.building import (
 )
 from messaging.hints import HintSender
 from storage.database.generations import GenerationRepository
+from storage.database.job_pruning import JobPruner
 from storage.database.jobs import KIND_ENRICH, JobRepository
 from storage.database.ledger import LedgerRepository
 from storage.database.query_log import QueryLogRepository
@@ -184,6 +185,11 @@ class WorkerServices:
     def query_log(self) -> QueryLogRepository:
         """Deletes old counts of searches."""
         return QueryLogRepository(self._database, keep_days=self._settings.query_log_days)
+
+    @cached_property
+    def job_pruner(self) -> JobPruner:
+        """Deletes jobs of the past."""
+        return JobPruner(self._database, kept_days=self._settings.jobs_kept_days)
 
     @cached_property
     def _database(self) -> Database:

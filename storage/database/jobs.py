@@ -261,13 +261,16 @@ class JobRepository:
     def retry(self, job_id: uuid.UUID) -> int:
         """Give the dead and open rows of an ended job a fresh start; returns how many. The caller sends a hint.
 
-        Raises ConflictError while the job is still running.
+        Raises NotFoundError, and ConflictError while the job is still running.
         """
         job = self.get(job_id)
         if not job.is_closed:
             raise ConflictError(f"job {job_id} is still {job.state}")
         not_done = stage_rows.c.state.in_([RowState.DEAD, RowState.PENDING, RowState.LEASED, RowState.FAILED])
         with self._database.begin() as connection:
+            # Whoever deletes jobs of the past waits for this, or is waited for.
+            if connection.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update()).first() is None:
+                raise NotFoundError("job", str(job_id))
             revived = connection.execute(
                 update(stage_rows)
                 .where(stage_rows.c.job_id == job_id, not_done)

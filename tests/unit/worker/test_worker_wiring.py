@@ -24,7 +24,7 @@ from messaging import names
 from messaging.app import create_celery
 from messaging.hints import HintSender
 from tasks.enrichment import ask_provider, merge_titles, start_schedule
-from tasks.jobs import embed_chunk, finish_job, reconcile, run_job
+from tasks.jobs import embed_chunk, finish_job, prune_jobs, reconcile, run_job
 from tasks.pictures import embed_pictures
 from tasks.queries import encode_queries
 from tasks.query_log import prune_query_log
@@ -93,6 +93,13 @@ class _RecordedQueryLog:
         return 5
 
 
+class _RecordedJobPruner:
+    """Stands for JobPruner."""
+
+    def prune(self) -> int:
+        return 4
+
+
 class _Services:
     """What tasks see of a worker."""
 
@@ -102,6 +109,7 @@ class _Services:
         self.picture_embedding: _RecordedPictures | None = None
         self.hints = _RecordedHints()
         self.query_log = _RecordedQueryLog()
+        self.job_pruner = _RecordedJobPruner()
         self.enrichment: SimpleNamespace | None = None
 
 
@@ -147,7 +155,8 @@ def test_the_app_follows_the_design(worker_app: Celery) -> None:
     assert conf.broker_connection_max_retries is None and conf.task_publish_retry is False
     entry = conf.beat_schedule["reconcile"]
     assert entry["task"] == names.TASK_RECONCILE and entry["schedule"] == _SETTINGS.reconcile_every_s
-    assert names.TASK_PRUNE_QUERY_LOG in {entry["task"] for entry in conf.beat_schedule.values()}
+    chores = {entry["task"] for entry in conf.beat_schedule.values()}
+    assert {names.TASK_PRUNE_QUERY_LOG, names.TASK_PRUNE_JOBS} <= chores
 
 
 def test_importing_the_worker_loads_no_model() -> None:
@@ -167,7 +176,7 @@ def test_job_tasks_make_one_call(services: _Services) -> None:
     run_job(str(job_id))
     assert finish_job(str(job_id)) is True and reconcile() == 7
     assert services.jobs.calls == [("run", job_id), ("finish", job_id), ("reconcile", None)]
-    assert prune_query_log() == 5
+    assert prune_query_log() == 5 and prune_jobs() == 4
 
 
 def test_a_chunk_is_followed_by_a_hint_to_finish(services: _Services) -> None:
