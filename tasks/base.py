@@ -15,6 +15,7 @@ from indexing.pictures.embedding import PictureEmbeddingService
 from inference.picture_queries import PictureQueryService
 from inference.queries import QueryEncodingService
 from messaging.hints import HintSender
+from storage.database.job_pruning import JobPruner
 from storage.database.query_log import QueryLogRepository
 
 
@@ -52,6 +53,10 @@ class Services(Protocol):
     @property
     def enrichment(self) -> Enrichment:
         """Asks providers, merges titles, starts schedules."""
+
+    @property
+    def job_pruner(self) -> JobPruner:
+        """Deletes jobs of the past."""
 
     @property
     def query_log(self) -> QueryLogRepository:
