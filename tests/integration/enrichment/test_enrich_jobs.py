@@ -380,14 +380,15 @@ def test_what_fails_again_and_again_is_given_up(pipeline: TrialPipeline, stands:
     assert pipeline.jobs.get(jobs[-1].id).state is JobState.COMPLETED and pipeline.jobs.list_dead_letters() == []
 
 
-def test_what_cannot_be_stored_fails_alone(pipeline: TrialPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("text", ["a\x00b", "a\ud800b"])
+def test_what_cannot_be_stored_fails_alone(pipeline: TrialPipeline, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     """A claim that Postgres refuses is its part's failure: the lane goes on with the others."""
     slug = list_slugs(pipeline)[0]
     real = EnrichPartRepository._keep
 
     def spoil(self: EnrichPartRepository, connection: Any, said: Any, keeps: Any) -> Any:
         kept = real(self, connection, said, keeps)
-        return replace(kept, facts={"synopsis": "a\x00b"}) if said.stage == "staff" else kept
+        return replace(kept, facts={"synopsis": text}) if said.stage == "staff" else kept
 
     monkeypatch.setattr(EnrichPartRepository, "_keep", spoil)
     job = pipeline.run(ids=[slug], providers=["kitsu"])

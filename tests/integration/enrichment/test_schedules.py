@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from messaging.names import TASK_ENRICH_SCHEDULE, TASK_RUN_JOB
 from storage.database.locks import LockService
 from storage.database.models import JobState
 from storage.database.provider_titles import ProviderTitle, ProviderTitleRepository
+from storage.provider_gate import GateOptions, Leave, ProviderGate, Verdict
 from tests.integration.enrichment.pipeline import TrialPipeline
 from tests.provider_stands import ProviderStands
 from tests.provider_stands.workflows import write_workflow
@@ -81,7 +83,8 @@ def start(pipeline: TrialPipeline, name: str) -> list[str] | None:
     job = pipeline.jobs.get(job_id)
     assert job.params["schedule"] == name
     pipeline.jobs.cancel(job_id)
-    return job.params["ids"]
+    ids: list[str] = job.params["ids"]
+    return ids
 
 
 def test_what_is_on_air_is_asked_about_every_few_hours(pipeline: TrialPipeline) -> None:
@@ -156,6 +159,50 @@ def test_only_what_failed_is_tried_again(pipeline: TrialPipeline, stands: Provid
     pipeline.drain()
     assert pipeline.list_parts() == {("kitsu", "metadata"): ("done", None)}
     assert pipeline.jobs.get(job_id).state is JobState.COMPLETED and len(stands.list_seen("anidb")) == before
+
+
+def test_who_cannot_be_asked_is_not_asked_again(pipeline: TrialPipeline) -> None:
+    """While a provider is away there is no job for what failed there; one title finds out whether it is back."""
+    add(pipeline, first={}, second={}, third={})
+    pipeline.execute(
+        "INSERT INTO enrich_parts (slug, provider, stage, state, settled_at, due_at) "
+        "SELECT slug, 'kitsu', 'metadata', 'failed', now(), now() FROM titles"
+    )
+    client = pipeline.enrichment.clients["kitsu"]
+    gate = ProviderGate(pipeline.settings, options=GateOptions(threshold=1, open_s=0.5))
+    assert client.get_readiness() == "ready" and len(start(pipeline, "retry") or ()) == 3
+    gate.settle("kitsu", client.info.limits, Leave("go", 0.0, "", False), Verdict.FAILED, reason="away")
+    assert client.get_readiness() == "away" and start(pipeline, "retry") is None
+    time.sleep(0.6)
+    assert client.get_readiness() == "trial" and len(start(pipeline, "retry") or ()) == 1
+    pipeline.execute("UPDATE enrich_parts SET due_at = now() + interval '1 h'")
+    assert start(pipeline, "retry") is None
+    gate.resume("kitsu")
+    pipeline.execute("UPDATE enrich_parts SET due_at = now()")
+    assert client.get_readiness() == "ready" and len(start(pipeline, "retry") or ()) == 3
+    gate.settle("kitsu", client.info.limits, Leave("go", 0.0, "", False), Verdict.LIMITED, pause_s=60.0)
+    assert client.get_readiness() == "away" and start(pipeline, "retry") is None
+    gate.close()
+
+
+def test_others_are_asked_while_one_is_away(pipeline: TrialPipeline) -> None:
+    """A job of retries names who is asked: what failed at a provider that is away waits."""
+    add(pipeline, both={}, lone={})
+    pipeline.execute(
+        "INSERT INTO enrich_parts (slug, provider, stage, state, settled_at, due_at) VALUES "
+        "('both', 'kitsu', 'metadata', 'failed', now(), now()), ('both', 'anidb', 'metadata', 'failed', now(), now()), "
+        "('lone', 'kitsu', 'metadata', 'failed', now(), now())"
+    )
+    client = pipeline.enrichment.clients["kitsu"]
+    gate = ProviderGate(pipeline.settings, options=GateOptions(threshold=1))
+    gate.settle("kitsu", client.info.limits, Leave("go", 0.0, "", False), Verdict.FAILED, reason="away")
+    job_id = pipeline.enrichment.schedules.start("retry")
+    assert job_id is not None
+    params = pipeline.jobs.get(job_id).params
+    assert (params["ids"], params["providers"]) == (["both"], ["anidb"])
+    pipeline.jobs.cancel(job_id)
+    gate.resume("kitsu")
+    gate.close()
 
 
 def test_what_was_fetched_and_not_merged_is_merged(pipeline: TrialPipeline, stands: ProviderStands) -> None:

@@ -12,6 +12,7 @@ import redis
 from enrichment.titles.merger import TitleMerger
 from storage.database.bases import BaseRepository
 from storage.database.id_mappings import IdMappingRepository
+from storage.database.links import LinkRepository
 from tests.integration.enrichment.pipeline import TrialPipeline
 from tests.provider_stands import ProviderStands
 from tests.provider_stands.workflows import write_workflow
@@ -95,13 +96,12 @@ def test_a_persons_word_outlives_its_job(pipeline: TrialPipeline) -> None:
     """Said or taken back, and the job cancelled: the next run has it."""
     bases = BaseRepository(pipeline.database)
     slug = pipeline.query("SELECT slug FROM titles")[0].slug
-    for act, expected in ((lambda: bases.set_override(slug, "franchise", "Mine", by="me"), "Mine"),
-                          (lambda: bases.remove_override(slug, "franchise"), None)):  # fmt: skip
-        job_id = act().job_id
-        assert job_id is not None and pipeline.jobs.cancel(job_id)
-        assert run_schedule(pipeline) == 1
-        document = load_document(pipeline)
-        assert document.get("franchise") == expected or (expected is None and document.get("franchise") != "Mine")
+    said = bases.set_override(slug, "franchise", "Mine", by="me")
+    assert said.job_id is not None and pipeline.jobs.cancel(said.job_id)
+    assert run_schedule(pipeline) == 1 and load_document(pipeline)["franchise"] == "Mine"
+    taken_back = bases.remove_override(slug, "franchise")
+    assert taken_back.job_id is not None and pipeline.jobs.cancel(taken_back.job_id)
+    assert run_schedule(pipeline) == 1 and load_document(pipeline).get("franchise") != "Mine"
 
 
 def test_a_word_about_a_title_that_was_never_merged(pipeline: TrialPipeline) -> None:
@@ -111,6 +111,15 @@ def test_a_word_about_a_title_that_was_never_merged(pipeline: TrialPipeline) -> 
     assert job_id is not None and pipeline.jobs.cancel(job_id)
     assert run_schedule(pipeline) == 1
     assert pipeline.titles.load(["never-merged"])["never-merged"].document["franchise"] == "Mine"
+
+
+def test_a_link_that_is_refused_takes_its_facts_along(pipeline: TrialPipeline) -> None:
+    """Also where the job that follows is cancelled: what came by it is gone from the document with the next run."""
+    slug = pipeline.query("SELECT slug FROM titles")[0].slug
+    assert load_document(pipeline).get("synopsis")
+    _, job_id = LinkRepository(pipeline.database).decide(slug, "kitsu", external_id=None, by="me", then_ask=False)
+    assert job_id is not None and pipeline.jobs.cancel(job_id)
+    assert run_schedule(pipeline) == 1 and "synopsis" not in load_document(pipeline)
 
 
 def test_what_cannot_be_merged_is_not_tried_for_ever(pipeline: TrialPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
