@@ -299,6 +299,7 @@ class LinkRepository:
             is_changed |= self._move(connection, slug, provider, get_place(link, before.get(space)), after.get(space))
             if link is not None:
                 self._delete(connection, link)
+                reopen_rivals_in(connection, slug, provider)
         return is_changed
 
     def _remove(self, connection: Connection, former: StoredLink, *, asked_by: str | None = None) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from core.errors import ConflictError
 from indexing.importing import Importer
 from indexing.sources.files import RawRecord
 from storage.database.enrichment_models import LinkState
@@ -178,6 +180,36 @@ def test_an_id_that_an_import_names_replaces_a_guess_at_once(store: _Store) -> N
     assert store.execute("SELECT slug FROM claims") == []
     assert store.titles.resolve_slug("mal:60") is None and store.titles.resolve_slug("mal:61") == "alpha-story"
     assert store.list_merged_anew() == [["alpha-story"]]
+
+
+def test_imports_and_links_at_the_same_moment(store: _Store) -> None:
+    """Neither waits for the other for ever, and whoever comes last, no title is lost in another."""
+    store.run(ALPHA)
+    failed: list[Exception] = []
+
+    def import_both() -> None:
+        for record in (BETA, ALPHA) * 3:
+            store.run(record)
+
+    def link() -> None:
+        for external_id in ("60", "61", None) * 4:
+            store.links.decide("alpha-story", "jikan", external_id=external_id, by="ann", then_ask=False)
+            store.links.withdraw("alpha-story", "jikan")
+
+    def run(act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Exception as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=run, args=(act,)) for act in (import_both, link)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [error for error in failed if not isinstance(error, ConflictError)] == []
+    assert {store.get(slug)["title"] for slug in ("alpha-story", "beta-tale")} == {"Alpha Story", "Beta Tale"}
+    assert store.titles.count() == 2
 
 
 def test_ids_that_only_imports_gave_identify_as_ever(store: _Store) -> None:
