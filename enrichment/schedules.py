@@ -13,6 +13,7 @@ from typing import Any, Final
 from core.errors import ConfigurationError
 from core.log import Event, Log
 from core.settings import Settings
+from enrichment.asking import Readiness
 from enrichment.scope import ScopeBuilder
 from enrichment.workflow import SchedulePlan, Workflow, load_workflow
 from messaging.hints import HintSender
@@ -59,6 +60,7 @@ class ScheduleService:
         locks: LockService,
         hints: HintSender,
         is_wanted: Callable[[str], bool] = lambda _: True,
+        get_readiness: Callable[[str], Readiness] = lambda _: "ready",
     ) -> None:
         self._workflow = workflow
         self._scopes = scopes
@@ -67,6 +69,7 @@ class ScheduleService:
         self._locks = locks
         self._hints = hints
         self._is_wanted = is_wanted
+        self._get_readiness = get_readiness
 
     def start(self, name: str) -> uuid.UUID | None:
         """The job of a schedule's next run; None if there is nothing to do, or if its last run is not over.
@@ -94,9 +97,29 @@ class ScheduleService:
         params: dict[str, Any] = {"schedule": name, "source": "schedule"}
         if plan.what in CHORES:
             return {**params, "chore": plan.what} if self._is_wanted(plan.what) else None
+        if plan.what == "retry":
+            return self._build_retry(params, most=plan.most)
         slugs = self._pick(plan)
-        flags = {"retry": {"due_only": True}, "merge": {"merge_only": True}}.get(plan.what, {})
+        flags = {"merge_only": True} if plan.what == "merge" else {}
         return {**params, **flags, "ids": slugs} if slugs else None
+
+    def _build_retry(self, params: dict[str, Any], *, most: int) -> dict[str, Any] | None:
+        """What is due at providers that may be asked. Of one that may be away still a single title finds out."""
+        readiness = {name: self._get_readiness(name) for name in self._scopes.configured}
+        ready = [name for name, how in readiness.items() if how == "ready"]
+        on_trial = [name for name, how in readiness.items() if how == "trial"]
+        slugs = self._pick_due(ready, most=most)
+        asked = [*ready, *(name for name in on_trial if self._has_due(name, slugs))]
+        return {**params, "due_only": True, "providers": asked, "ids": slugs} if slugs else None
+
+    def _has_due(self, provider: str, slugs: list[str]) -> bool:
+        """Put a title of which something is due there among the others; False if there is none."""
+        found = self._pick_due([provider], most=1)
+        slugs.extend(slug for slug in found if slug not in slugs)
+        return bool(found)
+
+    def _pick_due(self, providers: list[str], *, most: int) -> list[str]:
+        return self._wants.pick_due(self._scopes.build(providers=providers), limit=most) if providers else []
 
     def _pick(self, plan: SchedulePlan) -> list[str]:
         if plan.what == "merge":
@@ -108,7 +131,6 @@ class ScheduleService:
             "airing": self._wants.pick_airing,
             "finished": self._wants.pick_finished,
             "new": self._wants.pick_new,
-            "retry": self._wants.pick_due,
         }[plan.what]
         return pick(scope, limit=plan.most)
 

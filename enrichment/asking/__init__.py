@@ -5,7 +5,7 @@ provider sends is worse than an error with a reason.
 """
 
 from enrichment.asking.building import build_clients, build_gate
-from enrichment.asking.client import AskOptions, ProviderClient
+from enrichment.asking.client import AskOptions, ProviderClient, Readiness
 from enrichment.asking.errors import AnswerFailedError, AnswerRefusedError
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "AnswerRefusedError",
     "AskOptions",
     "ProviderClient",
+    "Readiness",
     "build_clients",
     "build_gate",
 ]

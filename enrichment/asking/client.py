@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from core.errors import DependencyUnavailableError
 from core.log import Event, Log
@@ -20,6 +21,8 @@ from fetching.waiting import draw_backoff
 from storage.database.answers import AnswerRepository, Asked, StoredAnswer
 from storage.provider_gate import Leave, ProviderGate
 
+# Whether a provider may be asked now; `trial`: nobody knows whether it is back.
+Readiness = Literal["ready", "trial", "away"]
 _log = Log("asking")
 # An error's page: enough for what it says, and for what block pages look like.
 _ERROR_BYTES = 65_536
@@ -99,6 +102,16 @@ class ProviderClient:
             if kept is not None and kept.age_s < most_age_s:
                 return _to_answer(request.key, kept)
             return self._ask_until(request, kept, deadline=deadline, renew=renew)
+
+    def get_readiness(self) -> Readiness:
+        """Whether the provider may be asked now: not while it is paused or left alone, and at first only to try.
+
+        Raises DependencyUnavailableError when Redis is away.
+        """
+        state = self._gate.get_state(self.info.name, self.info.limits)
+        if state.paused_s > 0 or state.circuit == "open":
+            return "away"
+        return "ready" if state.circuit == "closed" else "trial"
 
     def distrust(self, keys: Sequence[str]) -> None:
         """These answers were of no use (their shape has changed): ask again, whatever their age, the next time."""
