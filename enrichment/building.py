@@ -154,6 +154,7 @@ class Enrichment:
             locks=LockService(self._database),
             hints=self._hints,
             is_wanted=lambda chore: chore != "dump" or self._can_fetch_dump,
+            get_readiness=lambda provider: self.clients[provider].get_readiness(),
         )
 
     @property
