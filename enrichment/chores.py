@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Final, Protocol
 
 from enrichment.attempt import REASON_NO_TITLES, Asker
-from enrichment.linking.forms import fold_title
 from enrichment.providers.anidb_titles import read_titles
 from enrichment.providers.base import Request, ShapeChangedError
 from enrichment.titles.models import UsedModel
@@ -56,7 +55,7 @@ class TitleDump:
 
 def _read(body: bytes) -> Iterator[ProviderTitle]:
     for one in read_titles(io.BytesIO(body)):
-        yield ProviderTitle(one.external_id, one.kind, one.language, one.title, fold_title(one.title))
+        yield ProviderTitle(one.external_id, one.kind, one.language, one.title)
 
 
 def learn_sources(learner: Learner) -> str:

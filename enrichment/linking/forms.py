@@ -133,11 +133,6 @@ def parse_title(title: str) -> TitleForm:
     )
 
 
-def fold_title(title: str) -> str:
-    """The text by which equal titles are found: all marks are in it; case, width, accents and punctuation are not."""
-    return read_title(title).folded
-
-
 def _normalise(title: str) -> str:
     text = unicodedata.normalize("NFKC", title).casefold()
     text = text.replace("&", " and ").replace("×", "x")

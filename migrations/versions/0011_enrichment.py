@@ -69,11 +69,9 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("language", sa.Text(), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
-        sa.Column("folded", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_provider_titles")),
     )
     op.create_index("ix_provider_titles_external_id", "provider_titles", ["provider", "external_id"], unique=False)
-    op.create_index("ix_provider_titles_folded", "provider_titles", ["provider", "folded"], unique=False)
     op.create_table(
         "claims",
         sa.Column("slug", sa.Text(), nullable=False),
@@ -207,7 +205,6 @@ def downgrade() -> None:
     op.drop_table("enrich_parts")
     op.drop_index("ix_claims_changed_at", table_name="claims")
     op.drop_table("claims")
-    op.drop_index("ix_provider_titles_folded", table_name="provider_titles")
     op.drop_index("ix_provider_titles_external_id", table_name="provider_titles")
     op.drop_table("provider_titles")
     op.drop_table("provider_counts")

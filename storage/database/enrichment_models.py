@@ -184,9 +184,6 @@ provider_titles = Table(
     Column("kind", Text, nullable=False),
     Column("language", Text, nullable=False),
     Column("title", Text, nullable=False),
-    # enrichment.linking's form for comparing.
-    Column("folded", Text, nullable=False),
-    Index("ix_provider_titles_folded", "provider", "folded"),
     Index("ix_provider_titles_external_id", "provider", "external_id"),
 )
 

@@ -16,10 +16,9 @@ _BATCH_ROWS = 10_000
 _LOCK = text("SELECT pg_advisory_xact_lock(7214120, hashtext(:provider))")
 _DELETE = text("DELETE FROM provider_titles WHERE provider = :provider")
 _INSERT = text("""
-    INSERT INTO provider_titles (provider, external_id, kind, language, title, folded)
+    INSERT INTO provider_titles (provider, external_id, kind, language, title)
     SELECT :provider, * FROM unnest(
-        CAST(:ids AS text[]), CAST(:kinds AS text[]), CAST(:languages AS text[]), CAST(:titles AS text[]),
-        CAST(:folded AS text[])
+        CAST(:ids AS text[]), CAST(:kinds AS text[]), CAST(:languages AS text[]), CAST(:titles AS text[])
     )
 """)
 _ALL = text("SELECT external_id, title FROM provider_titles WHERE provider = :provider ORDER BY id")
@@ -35,7 +34,6 @@ class ProviderTitle:
     kind: str
     language: str
     title: str
-    folded: str
 
 
 class ProviderTitleRepository:
@@ -85,6 +83,5 @@ def _insert(connection: Connection, provider: str, rows: list[ProviderTitle]) ->
         "kinds": [row.kind for row in rows],
         "languages": [row.language for row in rows],
         "titles": [row.title for row in rows],
-        "folded": [row.folded for row in rows],
     }
     connection.execute(_INSERT, parameters)

@@ -273,7 +273,7 @@ def test_a_day_that_is_used_up_holds_no_job(
     known = [one for one in stands.titles if {"anidb", "kitsu"} <= one.ids.keys()][:3]
     pipeline.add(*[{"title": one.title, "external_ids": {name: one.ids[name] for name in ("anidb", "kitsu")}}
                    for one in known])  # fmt: skip
-    ProviderTitleRepository(pipeline.database).replace("anidb", [ProviderTitle("1", "main", "ja", "x", "x")])
+    ProviderTitleRepository(pipeline.database).replace("anidb", [ProviderTitle("1", "main", "ja", "x")])
     job = other.run(stages=["metadata"])
     states = other.query("SELECT provider, state, count(*) FROM enrich_parts GROUP BY 1, 2 ORDER BY 1, 2")
     assert job.state is JobState.COMPLETED and job.message == "anidb is asked again later (2 provider-unavailable)"

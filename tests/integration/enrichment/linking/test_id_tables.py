@@ -10,7 +10,7 @@ from storage.database.id_mappings import IdMappingRepository, MappingVote
 from storage.database.provider_titles import ProviderTitle, ProviderTitleRepository
 from storage.database.session import Database
 
-ROW = ProviderTitle("1", "main", "x-jat", "Kumo", "kumo")
+ROW = ProviderTitle("1", "main", "x-jat", "Kumo")
 
 
 class BrokenError(Exception):
@@ -55,10 +55,10 @@ def test_a_dump_is_replaced_as_a_whole(database: Database) -> None:
     """Titles of the former dump are gone, those of other providers stay; the version tells of it."""
     titles = ProviderTitleRepository(database)
     assert titles.get_version("anidb") == 0
-    titles.replace("anidb", [ROW, ProviderTitle("2", "main", "x-jat", "Kaze", "kaze")])
+    titles.replace("anidb", [ROW, ProviderTitle("2", "main", "x-jat", "Kaze")])
     titles.replace("other", [ROW])
     before = titles.get_version("anidb")
-    assert titles.replace("anidb", [ROW, ProviderTitle("1", "official", "ja", "雲", "雲")]) == 2
+    assert titles.replace("anidb", [ROW, ProviderTitle("1", "official", "ja", "雲")]) == 2
     assert titles.load_all("anidb") == {"1": ("Kumo", "雲")}
     assert titles.get_version("anidb") > before
     assert titles.load_all("other") == {"1": ("Kumo",)}
@@ -70,7 +70,7 @@ def test_a_dump_that_is_empty_or_broken_changes_nothing(database: Database) -> N
     titles.replace("anidb", [ROW])
 
     def broken() -> Iterator[ProviderTitle]:
-        yield ProviderTitle("5", "main", "ja", "x", "x")
+        yield ProviderTitle("5", "main", "ja", "x")
         raise BrokenError
 
     assert titles.replace("anidb", []) == 0

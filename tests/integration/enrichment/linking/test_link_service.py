@@ -9,7 +9,6 @@ import pytest
 
 from core.errors import NotFoundError
 from enrichment.linking.dump import DumpSearch, TitlesMissingError
-from enrichment.linking.forms import fold_title
 from enrichment.linking.scoring import load_model
 from enrichment.linking.service import LinkService
 from enrichment.providers.base import Candidate, ProviderUnavailableError
@@ -203,7 +202,7 @@ def test_a_dump_is_searched(service: LinkService, add_title: AddTitle, database:
     assert DumpSearch(titles, "anidb", is_awaited=False)("Kumo no Uta: Hajimari") == []
     rows = [("9", "main", "x-jat", "Kumo no Uta: Hajimari"), ("9", "official", "ja", "雲の歌 はじまり"),
             ("10", "main", "x-jat", "Kaze no Tani")]  # fmt: skip
-    titles.replace("anidb", (ProviderTitle(*row, fold_title(row[3])) for row in rows))
+    titles.replace("anidb", (ProviderTitle(*row) for row in rows))
     assert [one.external_id for one in search("雲の歌 はじまり")][:1] == ["9"]
     document = add_title("kumo", **FACTS)
     link = service.find("kumo", document, "anidb", search, verify={"9": SAME}.get)
