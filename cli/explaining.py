@@ -156,7 +156,7 @@ def _finish(settings: Settings, change: OverrideChange, *, as_json: bool) -> Non
         job_id = None if change.job_id is None else str(change.job_id)
         _print_json({"id": change.slug, "field": change.field, "changed": change.changed, "job_id": job_id})
     elif change.changed:
-        click.echo(f"{change.slug}: {change.field} is kept; job {change.job_id} brings it into the index")
+        click.echo(f"{change.slug}: {change.field} is recorded; job {change.job_id} brings it into the index")
     else:
         click.echo(f"{change.slug}: {change.field} was so already")
 

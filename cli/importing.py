@@ -26,7 +26,11 @@ _SHOWN_REFUSALS = 10
 
 @click.command(name="import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--then-enrich", is_flag=True, help="Ask the providers about the titles that are indexed by this.")
+@click.option(
+    "--then-enrich",
+    is_flag=True,
+    help="Ask the providers about the titles that are indexed by this, in a job of its own that is not waited for.",
+)
 @click.option("--wait/--no-wait", default=True, help="Follow the job until its titles can be searched.")
 @click.option("--json", "as_json", is_flag=True, help="Print the job as JSON.")
 def import_command(file: Path, *, then_enrich: bool, wait: bool, as_json: bool) -> int:
@@ -43,6 +47,8 @@ def import_command(file: Path, *, then_enrich: bool, wait: bool, as_json: bool) 
     progress = services.job_repository.get_progress(job)
     if as_json:
         click.echo(orjson.dumps(describe_job(job, progress)).decode())
+    elif then_enrich:
+        console.print("The providers are asked about what was indexed, in a job of its own: see avs jobs")
     return get_job_exit(job, progress) if wait else Exit.OK
 
 
