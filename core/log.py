@@ -66,6 +66,7 @@ class Event(StrEnum):
     ENRICH_MERGED = "enrich_merged"
     ENRICH_SCHEDULED = "enrich_scheduled"
     PROVIDER_SHAPE_CHANGED = "provider_shape_changed"
+    PROVIDER_REDIRECTS = "provider_redirects"
     PROVIDER_PAUSED = "provider_paused"
     PROVIDER_LIMIT_CHANGED = "provider_limit_changed"
     LINK_DOUBTFUL = "link_doubtful"

@@ -87,6 +87,11 @@ def get_base_url(settings: Settings, name: str) -> str | None:
     return (_PLACES[name].get_url(settings) or "").rstrip("/")
 
 
+def get_url_setting(name: str) -> str:
+    """The setting that says where a provider is asked."""
+    return _PLACES[name].url_setting
+
+
 def is_public_instance(settings: Settings, name: str) -> bool:
     """True for a provider that is asked where everybody asks it: it has no business in networks of ours."""
     url = get_base_url(settings, name)

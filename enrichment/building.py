@@ -13,6 +13,7 @@ from enrichment.attempt import Attempts
 from enrichment.chores import TitleDump, learn_sources, prune
 from enrichment.jobs import EnrichJobs
 from enrichment.lanes import LaneService
+from enrichment.limits import choose_limits
 from enrichment.linking.dump import DumpSearch
 from enrichment.linking.service import LinkService
 from enrichment.merges import MergeService
@@ -64,7 +65,8 @@ class Enrichment:
 
     @cached_property
     def scopes(self) -> ScopeBuilder:
-        """Tells what may be asked of whom."""
+        """Tells what may be asked of whom. Raises ConfigurationError, also for limits that nobody may set."""
+        self.get_limits()
         infos = {name: provider.info for name, provider in self.providers.items()}
         return ScopeBuilder(self._settings, self.workflow, infos)
 
@@ -77,8 +79,11 @@ class Enrichment:
         )
 
     def get_limits(self) -> Mapping[str, tuple[Limit, ...]]:
-        """Those of the workflow, the providers' own where it sets none."""
-        return {name: self.workflow.get_limits(name, provider.info.limits) for name, provider in self.providers.items()}
+        """Those of the workflow, and the providers' own. Raises ConfigurationError."""
+        return {
+            name: choose_limits(self._settings, self.workflow, name, provider.info.limits)
+            for name, provider in self.providers.items()
+        }
 
     @cached_property
     def jobs(self) -> EnrichJobs:

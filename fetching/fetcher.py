@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from types import TracebackType
@@ -84,6 +84,7 @@ class _Call:
     deadline: Deadline
     error_bytes: int = 0
     payload: bytes | None = None
+    on_redirect: Callable[[str], object] = lambda _: None
 
 
 class Fetcher:
@@ -135,13 +136,15 @@ class Fetcher:
         headers: Mapping[str, str] | None = None,
         json: Mapping[str, Any] | None = None,
         error_bytes: int = 0,
+        on_redirect: Callable[[str], object] = lambda _: None,
     ) -> Fetched | NotModified:
         """Fetch an address; `NotModified` only if `etag` or `last_modified` was given.
 
         `timeout_s` bounds one attempt, with its redirects and robots.txt, from the first connection to the last byte;
         there is one attempt unless the options say otherwise. `headers` are sent to the origin of `url` and to no
         other that it redirects to. With `json` it is a POST of that body, for questions (GraphQL): like a GET it may
-        be sent again, but never to another origin.
+        be sent again, but never to another origin. `on_redirect` is told each address that a redirect leads to, before
+        it is asked: robots.txt and its redirects are not among them.
         Raises FetchRefusedError or FetchFailedError, whose `reason` is from the closed list; where a status was the
         reason, `page` has its headers and the first `error_bytes` bytes of its body.
         """
@@ -155,7 +158,7 @@ class Fetcher:
         def attempt() -> tuple[Target, Reply]:
             deadline = Deadline(timeout_s or self._options.timeout_s)
             limit = max_bytes or self._options.max_bytes
-            return self._follow(target, _Call(sent, headers or {}, limit, deadline, error_bytes, payload))
+            return self._follow(target, _Call(sent, headers or {}, limit, deadline, error_bytes, payload, on_redirect))
 
         final, reply = attempt() if self._options.attempts == 1 else self._build_retrying()(attempt)
         elapsed_ms = (time.perf_counter() - started) * 1_000
@@ -191,7 +194,9 @@ class Fetcher:
     def _follow(self, target: Target, call: _Call) -> tuple[Target, Reply]:
         """Ask, and go where redirects lead: each hop is checked like the first."""
         first = target
-        for _ in range(self._options.most_redirects + 1):
+        for hop in range(self._options.most_redirects + 1):
+            if hop > 0:
+                call.on_redirect(target.url)
             if self._options.respect_robots:
                 self._robots.check(target, call.deadline)
             own = call.private_headers if target.origin == first.origin else {}

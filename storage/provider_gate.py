@@ -21,7 +21,7 @@ from core.errors import DependencyUnavailableError
 from core.log import Event, Log
 from core.providers import Limit
 from core.settings import Settings
-from storage.provider_scripts import RELEASE, RENEW, RESUME, SETTLE, STATE, TAKE
+from storage.provider_scripts import CHARGE, RELEASE, RENEW, RESUME, SETTLE, STATE, TAKE
 
 _log = Log("provider-gate")
 _PREFIX = "avs:provider"
@@ -107,6 +107,7 @@ class ProviderGate:
             decode_responses=True,
         )
         self._take = self._redis.register_script(TAKE)
+        self._charge = self._redis.register_script(CHARGE)
         self._settle = self._redis.register_script(SETTLE)
         self._state = self._redis.register_script(STATE)
         self._resume = self._redis.register_script(RESUME)
@@ -150,6 +151,10 @@ class ProviderGate:
         ]
         changes = [float(value) for value in self._run(self._settle, _build_key(provider), arguments)]
         _log_changes(provider, reason, changes)
+
+    def charge(self, provider: str, limits: Sequence[Limit], requests: int) -> None:
+        """These were made without leave of their own: whoever asks next waits for as much longer."""
+        self._run(self._charge, _build_key(provider), [self._options.margin, requests, *_flatten(limits)])
 
     def get_state(self, provider: str, limits: Sequence[Limit]) -> GateState:
         """How things stand, with the limits by which was asked last: `limits` only if nobody has. Changes nothing."""
@@ -215,7 +220,7 @@ def _build_state(values: list[Any]) -> GateState:
     buckets = []
     for start in range(6, len(values), 6):
         declared, period_s, burst, left, a_second, amount = (float(value) for value in values[start : start + 6])
-        buckets.append(Bucket(Limit(declared, period_s, int(burst)), left, a_second, amount))
+        buckets.append(Bucket(Limit(declared, period_s, int(burst)), max(0.0, left), a_second, amount))
     is_open = bool(int(values[5]))
     return GateState(
         paused_s=paused_s,

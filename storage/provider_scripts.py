@@ -98,6 +98,20 @@ return answer
 """
 )
 
+# ARGV: margin, requests, and for each limit: id, amount, period, burst. Levels may fall below zero.
+CHARGE: Final = (
+    _COMMON
+    + """
+local margin, requests = tonumber(ARGV[1]), tonumber(ARGV[2])
+for i = 3, #ARGV, 4 do
+  local level = read_bucket(ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), margin)
+  set('tokens:' .. ARGV[i], level - requests)
+  set('at:' .. ARGV[i], now)
+end
+return 0
+"""
+)
+
 # ARGV: verdict (ok, failed, limited, neutral), is_probe, why, pause in seconds, threshold, first and longest time that
 # the circuit is open, seconds that something learned is believed, seconds between two penalties, least factor, and the
 # id, declared amount and told amount of the limit that the answer's headers spoke of (told: 0 if they said nothing).

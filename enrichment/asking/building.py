@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from core.providers import Limit, get_base_url, is_public_instance
+from core.providers import Limit, get_base_url, get_url_setting, is_public_instance
 from core.settings import Settings
 from enrichment.asking.client import AskOptions, ProviderClient
 from enrichment.providers.base import Provider, ProviderInfo
@@ -41,7 +41,7 @@ def build_clients(
         base_url = get_base_url(settings, name)
         if base_url is None:
             continue
-        fetching = _build_fetch_options(settings, provider.info)
+        fetching = build_fetch_options(settings, provider.info)
         clients[name] = ProviderClient(
             replace(provider.info, limits=(limits or {}).get(name, provider.info.limits)),
             base_url,
@@ -50,6 +50,7 @@ def build_clients(
             answers,
             headers=_build_headers(settings, name),
             options=options or _build_ask_options(settings, most_wait_s),
+            url_setting=get_url_setting(name),
         )
     return clients
 
@@ -65,7 +66,8 @@ def _build_ask_options(settings: Settings, most_wait_s: float) -> AskOptions:
     )
 
 
-def _build_fetch_options(settings: Settings, info: ProviderInfo) -> FetchOptions:
+def build_fetch_options(settings: Settings, info: ProviderInfo) -> FetchOptions:
+    """How a provider's host is asked."""
     # Limits, pauses and circuits are those of the gate, for all workers together; robots.txt is for people's pages.
     # Networks of ours are for instances of our own: what is public has nothing to send us there for.
     is_public = is_public_instance(settings, info.name)
@@ -74,7 +76,8 @@ def _build_fetch_options(settings: Settings, info: ProviderInfo) -> FetchOptions
         timeout_s=settings.enrich_timeout_s,
         read_timeout_s=settings.enrich_timeout_s,
         max_bytes=settings.enrich_max_answer_bytes,
-        most_redirects=3,
+        # An interface answers where it is; pages have moved, and RFC 9309 wants redirects of robots.txt to be followed.
+        most_redirects=5 if info.obeys_robots else 1,
         connections=_CONNECTIONS,
         connections_by_host=_CONNECTIONS_BY_HOST,
         breaker_threshold=0,

@@ -74,6 +74,7 @@ class ProviderClient:
         headers: Mapping[str, str] | None = None,
         options: AskOptions | None = None,
         sleep: Callable[[float], object] | None = None,
+        url_setting: str = "its base URL",
     ) -> None:
         self.info = info
         self._base_url = base_url.rstrip("/")
@@ -82,6 +83,8 @@ class ProviderClient:
         self._answers = answers
         self._headers = dict(headers or {})
         self._options = options or AskOptions()
+        self._url_setting = url_setting
+        self._has_told_of_redirects = False
         self._stopping = threading.Event()
         self._sleep = sleep or self._stopping.wait
 
@@ -157,6 +160,7 @@ class ProviderClient:
     def _send(self, request: Request, kept: StoredAnswer | None) -> tuple[Outcome, float]:
         """One request; what it came to, and milliseconds."""
         started = time.perf_counter()
+        redirects: list[str] = []
         # A POST has no conditions (RFC 9110 13.1).
         condition = kept if kept is not None and request.body is None and not _is_absence(kept) else None
         result: Fetched | NotModified | FetchError
@@ -171,10 +175,26 @@ class ProviderClient:
                 headers={**self._headers, **request.headers},
                 json=request.body,
                 error_bytes=_ERROR_BYTES,
+                on_redirect=redirects.append,
             )
         except FetchError as error:
             result = error
+        self._charge(redirects)
         return read_outcome(self.info.name, request, result), (time.perf_counter() - started) * 1_000
+
+    def _charge(self, redirects: Sequence[str]) -> None:
+        """What a redirect led to was a request as well."""
+        if not redirects:
+            return
+        if not self._has_told_of_redirects:
+            self._has_told_of_redirects = True
+            advice = f"each costs a request: if all of them lead there, change {self._url_setting}"
+            url = redirects[-1].partition("?")[0]
+            _log.warning(Event.PROVIDER_REDIRECTS, provider=self.info.name, url=url, advice=advice)
+        try:
+            self._gate.charge(self.info.name, self.info.limits, len(redirects))
+        except DependencyUnavailableError as error:
+            _log.warning(Event.DEPENDENCY_UNAVAILABLE, dependency=error.dependency, reason=error.reason)
 
     def _keep(self, request: Request, kept: StoredAnswer | None, outcome: Outcome, asked: Asked) -> Answer | None:
         """Store and count, in one transaction; the answer to give back, if there is one."""

@@ -333,3 +333,12 @@ def test_without_redis_nobody_gets_leave() -> None:
     ):
         with pytest.raises(DependencyUnavailableError):
             call()
+
+
+def test_requests_without_leave_are_paid_for(gate: ProviderGate, name: str) -> None:
+    """They count against all limits, below nothing too: who asks next waits for them, and nobody is shown a debt."""
+    limits = (Limit(60, 60.0), Limit(1_000, 1.0, burst=10))
+    gate.charge(name, limits, 3)
+    refused = gate.take(name, limits)
+    assert refused.what == "limit" and 2.5 < refused.wait_s < 5.0
+    assert gate.get_state(name, limits).buckets[0].left == 0.0

@@ -80,6 +80,7 @@ def build_client(
             gate: ProviderGate = gate,
             fetching: dict[str, Any] | None = None,
             uses_own_sleep: bool = False,
+            url_setting: str = "its base URL",
             **options: Any,
         ) -> ProviderClient:
             fetch_options = {
@@ -102,6 +103,7 @@ def build_client(
                 headers=headers,
                 options=asking,
                 sleep=None if uses_own_sleep else nap,
+                url_setting=url_setting,
             )
 
         yield make

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,9 @@ from core.errors import ServiceError
 from core.providers import Limit
 from core.settings import Settings
 from enrichment.asking import AnswerFailedError, AnswerRefusedError, ProviderClient
+from enrichment.asking.building import build_fetch_options
 from enrichment.providers.base import BlockedError, ProviderUnavailableError
+from enrichment.providers.registry import build_providers
 from storage.database.answers import AnswerRepository
 from storage.database.session import Database
 from storage.provider_gate import ProviderGate
@@ -423,3 +426,33 @@ def test_limits_hold_with_redis_flushed(build_client: BuildClient, host: Answeri
     times = host.times
     assert len(times) == 6
     assert count_most(times, 0.4) <= 2
+
+
+def test_what_a_redirect_leads_to_counts_as_a_request(
+    build_client: BuildClient, host: AnsweringHost, redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A provider that redirects each request is asked half as often, and the first one says which setting to change."""
+
+    def answer(asked: Asked) -> Answers:
+        return Answers() if asked.path.startswith("/new") else Answers(status=307, headers={"Location": "/new?a=b"})
+
+    host.answer = answer
+    gate = ProviderGate(Settings(_env_file=None, redis_url=redis_url), options=WIDE)
+    client = build_client(gate=gate, limits=(Limit(10, 1.0),), url_setting="TEST_BASE_URL")
+    for place in range(6):
+        client.ask(build_request(key=f"k{place}"), most_age_s=0)
+    assert len(host.asked) == 12 and count_most(host.times, 1.0) <= 10
+    gate.close()
+    printed = capsys.readouterr()
+    told = [line for line in (printed.out + printed.err).splitlines() if "provider_redirects" in line]
+    assert len(told) == 1 and "TEST_BASE_URL" in told[0] and "a=b" not in told[0]
+
+
+def test_redirects_of_an_interface_are_followed_once(build_client: BuildClient, host: AnsweringHost) -> None:
+    """Built as in production: who sends us on and on is asked twice and not again and again in one call."""
+    host.answer = lambda asked: Answers(status=302, headers={"Location": f"{asked.path}x"})
+    settings = Settings(_env_file=None, kitsu_base_url=host.url, enrich_allowed_networks="127.0.0.0/8")
+    options = asdict(build_fetch_options(settings, build_providers(settings)["kitsu"].info))
+    error = fail(build_client(fetching=options))
+    assert isinstance(error, AnswerRefusedError) and error.reason == "too-many-redirects"
+    assert len(host.asked) == 2
