@@ -27,6 +27,7 @@ from storage.database.ledger import LedgerRepository
 from storage.database.link_changes import lock_links_in
 from storage.database.links import LinkRepository
 from storage.database.picture_sync import sync_titles_in
+from storage.database.provenance import forget_relatives_in
 from storage.database.session import Connection, Database
 from storage.database.titles import StoredTitle, TitleRepository
 
@@ -121,6 +122,7 @@ class Importer:
         self._titles.add_ids(connection, batch.identities.added)
         self._ledger.distrust_linked(connection, batch.named_anew)
         sync_titles_in(connection, sorted({*batch.added, *batch.changed}))
+        forget_relatives_in(connection, sorted({*batch.added, *batch.changed}))
         summary.added = len(batch.added)
         summary.changed = len(batch.changed)
         summary.unchanged = len(documents) - summary.added - summary.changed

@@ -12,7 +12,7 @@ from storage.database.bases import BaseRepository
 from storage.database.ledger import LedgerRepository
 from storage.database.merge_inputs import MergeInputRepository, MergeInputs
 from storage.database.picture_sync import sync_titles_in
-from storage.database.provenance import LastMerge, ProvenanceRepository
+from storage.database.provenance import LastMerge, ProvenanceRepository, forget_relatives_in
 from storage.database.session import Connection, Database
 from storage.database.titles import TitleRepository
 
@@ -115,6 +115,7 @@ class TitleWriter:
         self._ledger.distrust_linked(connection, batch.list_named_anew())
         sync_titles_in(connection, sorted(changed))
         self._provenance.write_in(connection, list(_build_rows(batch, model_version=model_version)))
+        forget_relatives_in(connection, sorted(changed))
 
 
 def _build_rows(batch: _Batch, *, model_version: int) -> Iterator[dict[str, Any]]:

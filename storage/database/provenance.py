@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from storage.database.enrichment_models import provenance
@@ -59,6 +59,16 @@ def forget_merging_in(connection: Connection, slug: str) -> None:
     to forget.
     """
     connection.execute(update(provenance).where(provenance.c.slug == slug).values(inputs_hash=""))
+
+
+def forget_relatives_in(connection: Connection, slugs: Sequence[str]) -> None:
+    """Whoever is related to one of these titles that was hidden, or shown again, in this transaction is merged again.
+
+    For its document names it, or does not. Under the lock of slugs and at the end of what is written: a merging that
+    has read them as they were must not come after this.
+    """
+    if connection.execute(select(provenance.c.slug).limit(1)).first() is not None:
+        connection.execute(_FORGET_RELATIVES, {"slugs": list(slugs)})
 
 
 def parse_id(key: str) -> tuple[str, str]:
@@ -119,3 +129,21 @@ class ProvenanceRepository:
         )
         with self._database.begin() as connection:
             return [TitleQuality(*row) for row in connection.execute(query)]
+
+
+# The trigger over titles says when one was hidden or shown. Ids are stored as numbers or as texts: both are looked for.
+_FORGET_RELATIVES = text("""
+    UPDATE provenance SET inputs_hash = '' WHERE slug IN (
+        SELECT t.slug
+        FROM titles own
+        JOIN title_ids i USING (slug)
+        CROSS JOIN LATERAL (VALUES
+            (to_jsonb(i.external_id)),
+            (CASE WHEN i.external_id ~ '^[1-9][0-9]{0,14}$' THEN to_jsonb(i.external_id::bigint) END)
+        ) AS spelling(value)
+        JOIN titles t ON t.document -> 'related_anime' @> jsonb_build_array(
+            jsonb_build_object('external_ids', jsonb_build_object(i.provider, spelling.value)))
+        WHERE own.slug = ANY(:slugs) AND spelling.value IS NOT NULL
+          AND (own.visibility_changed_at >= now() OR own.created_at >= now() AND (own.adult OR own.excluded))
+    )
+""")

@@ -19,6 +19,8 @@ from indexing.importing import Importer
 from indexing.sources.files import RawRecord
 from storage.database.bases import BaseRepository
 from storage.database.claims import ClaimRepository, NewClaim
+from storage.database.enrich_wants import WantRepository
+from storage.database.exclusions import ExclusionRepository
 from storage.database.generations import GenerationRepository
 from storage.database.jobs import JobRepository
 from storage.database.ledger import LedgerEntry, LedgerRepository
@@ -425,6 +427,37 @@ def test_hidden_relatives_are_named_nowhere(store: _Store) -> None:
     told = repr(store.get().document) + repr(store.explain().fields)
     assert not [word for word in ("naughty", "gone", "lonely") if word in told.casefold()]
     assert [one["external_ids"]["mal"] for one in store.get().document["related_anime"]] == [666, 777]
+
+
+def test_a_relative_that_is_hidden_later_loses_its_name(store: _Store) -> None:
+    """By exclusion, by a source, by an import: the titles that name it are merged again by whoever is next."""
+    names = ("Gone Later", "Adult Later", "New Later")
+    related = [{"title": name, "external_ids": {"mal": 901 + place}} for place, name in enumerate(names)]
+    store.add(*({"title": one["title"], "external_ids": one["external_ids"]} for one in related[:2]))
+    wants = WantRepository(store.database)
+    store.claim("anilist", {"related_anime": related}, stage="relations")
+
+    def list_named() -> list[str]:
+        store.merge()
+        assert SLUG not in wants.pick_unmerged(limit=10)
+        return [one["title"] for one in store.get().document["related_anime"] if "title" in one]
+
+    assert list_named() == [*names]
+    exclusions = ExclusionRepository(store.database)
+    exclusions.exclude("gone-later")
+    assert SLUG in wants.pick_unmerged(limit=10)
+    assert list_named() == ["Adult Later", "New Later"]
+    store.claim("kitsu", {"rating": "Rx"}, slug="adult-later")
+    # In one batch with it: this title is read before the other one is adult.
+    store.claim("kitsu", {"duration": 24.0})
+    store.merge(SLUG, "adult-later")
+    assert SLUG in wants.pick_unmerged(limit=10)
+    assert list_named() == ["New Later"]
+    store.add({"title": "New Later", "rating": "Rx", "external_ids": {"mal": 903}})
+    assert SLUG in wants.pick_unmerged(limit=10)
+    assert list_named() == []
+    exclusions.restore("gone-later")
+    assert list_named() == ["Gone Later"]
 
 
 def test_a_catalogue_alone_comes_out_as_it_went_in(store: _Store) -> None:
