@@ -9,7 +9,7 @@ from typing import Any
 import click
 import orjson
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from cli.exits import Exit
 from cli.job_progress import describe_job, follow_job, get_job_exit
@@ -89,15 +89,20 @@ def dead_letters(job_id: uuid.UUID | None, *, limit: int, as_json: bool) -> None
             ]
         )
         return
-    table = Table("job", "stage", "title, URL or line", "reason")
+    table = Table(_build_id_column(), "stage", "title, URL or line", "reason")
     for one in letters:
         place = one.slug or one.detail.get("url") or f"line {one.detail.get('line', '?')}"
         table.add_row(str(one.job_id), one.stage, place, one.reason)
     Console().print(table)
 
 
+def _build_id_column() -> Column:
+    """Ids are there to be copied: other columns give way."""
+    return Column("job", min_width=36, no_wrap=True)
+
+
 def _build_table(rows: list[tuple[Job, JobProgress]]) -> Table:
-    table = Table("job", "kind", "state", "titles", "dead", "started", "message")
+    table = Table(_build_id_column(), "kind", Column("state", min_width=9), "titles", "dead", "started", "message")
     for job, progress in rows:
         own = Stage.ENRICH if progress.enrichment is not None else Stage.DOWNLOAD
         counts = progress.stages.get(Stage.INDEX) or progress.stages.get(own, {})
@@ -117,7 +122,7 @@ def _print_job(job: Job, progress: JobProgress) -> None:
         for kind, by_name in (("by provider", progress.enrichment.providers), ("by stage", progress.enrichment.stages)):
             console.print(f"  {kind}")
             for name, counts in by_name.items():
-                console.print(f"    {name:<13}" + _list_counts(counts))
+                console.print(f"    {name:<14}" + _list_counts(counts))
         for provider, reasons in progress.enrichment.put_off.items():
             console.print(f"  {provider} is asked again later: {_list_counts(reasons)}")
     if progress.seconds_left:

@@ -136,9 +136,10 @@ def test_a_job_shows_its_counts(pipeline: TrialPipeline, stands: ProviderStands)
     stands.set_mood("kitsu", "normal")
     shown = CliRunner().invoke(jobs_command, ["show", str(job.id)], standalone_mode=False)
     assert shown.exception is None
-    assert "kitsu        6 failed" in shown.stdout and "staff        1 failed" in shown.stdout
+    assert "kitsu         6 failed" in shown.stdout and "staff         1 failed" in shown.stdout
     assert "kitsu is asked again later: 6 provider-unavailable" in shown.stdout
-    assert "1/1" in CliRunner().invoke(jobs_command, [], standalone_mode=False).stdout.replace("\n", "")
+    listed = CliRunner().invoke(jobs_command, [], standalone_mode=False).stdout
+    assert "1/1" in listed.replace("\n", "") and str(job.id) in listed
 
 
 @pytest.mark.parametrize("arguments", [(), ("--provider", "anidb"), ("reparse",)])
