@@ -134,8 +134,9 @@ def _report(services: CommandServices, job_id: uuid.UUID, *, waited: bool, as_js
     elif not waited:
         click.echo(f"job {job_id}")
     else:
-        merged = progress.stages.get("enrich", {}).get("done", 0)
-        click.echo(f"job {job_id} {job.state}: {merged} titles" + (f"; {job.message}" if job.message else ""))
+        rows = progress.stages.get("enrich", {})
+        merged = f"{rows.get('done', 0)} titles" if rows else "nothing is missing or old, or it waits for its time"
+        click.echo(f"job {job_id} {job.state}: {merged}" + (f"; {job.message}" if job.message else ""))
     if not waited:
         return Exit.OK
     following = services.job_repository.find_following(job_id)

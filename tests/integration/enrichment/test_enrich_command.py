@@ -129,6 +129,15 @@ def test_the_command_waits_for_the_titles(pipeline: TrialPipeline, *, as_json: b
         assert "completed: 1 titles" in result.stdout.splitlines()[-1]
 
 
+def test_a_command_with_nothing_to_do_says_so(pipeline: TrialPipeline) -> None:
+    """A second run is no failure, and `0 titles` would look like one."""
+    pipeline.run(then_index=False)
+    worker = work_on_next_job(pipeline)
+    result = run("--no-index")
+    worker.join()
+    assert result.return_value == Exit.OK and "completed: nothing is missing or old" in result.stdout
+
+
 def test_a_job_shows_its_counts(pipeline: TrialPipeline, stands: ProviderStands) -> None:
     """`avs jobs show` has a line a provider and a stage, and says what is asked again later."""
     stands.set_mood("kitsu", "refused")
