@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from core.enrichment import SOURCE_OVERRIDE
@@ -17,6 +17,7 @@ from storage.database.session import Database
 
 # Fewer say hardly anything beside the thousands that the package's model was learned from.
 MIN_TITLES = 100
+_WRONG_FORM = (TypeError, ValueError, AttributeError, KeyError, IndexError)
 _log = Log("merging")
 
 
@@ -52,7 +53,12 @@ class ModelKeeper:
         None, and nothing is stored, while there are fewer than `min_titles` of them.
         """
         counted = _Counted(self._iterate_titles())
-        model = learn(counted, prior=MergeModel.default())
+        try:
+            model = learn(counted, prior=MergeModel.default())
+        except _WRONG_FORM:
+            # Some title has facts of a form that no parser of today makes. All are looked at one by one only then.
+            counted = _Counted(_iterate_sound(self._iterate_titles()))
+            model = learn(counted, prior=MergeModel.default())
         if counted.count < self._min_titles:
             return None
         version = self._models.add(model.to_json(), titles=counted.count)
@@ -69,6 +75,17 @@ class ModelKeeper:
         """Without what persons said: it would teach that everybody else is wrong."""
         for inputs in self._inputs.iterate_claimed():
             yield [one for one in build_sources(inputs) if one.source != SOURCE_OVERRIDE]
+
+
+def _iterate_sound(titles: Iterable[list[SourceClaims]]) -> Iterator[list[SourceClaims]]:
+    """Those that can be learned from; merging says of the others what is wrong with them."""
+    for title in titles:
+        try:
+            learn([title])
+        except _WRONG_FORM as error:
+            _log.error(Event.TITLE_FAILED, error=error, stage="learn")
+        else:
+            yield title
 
 
 class _Counted:

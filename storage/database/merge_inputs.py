@@ -65,9 +65,7 @@ class MergeInputs:
 
     def list_named_ids(self) -> set[tuple[str, str]]:
         """(provider, external id) that a claim or a link says the title has."""
-        named = {
-            (space, str(value)) for claim in self.claims for space, value in claim.facts.get("external_ids", {}).items()
-        }
+        named = {key for claim in self.claims for key in _iterate_ids(claim.facts)}
         return named | {(ID_SPACES.get(provider, provider), value) for provider, value in self.links.items()}
 
 
@@ -169,18 +167,27 @@ class MergeInputRepository:
 
 def find_relative(relatives: Mapping[str, Relative], entry: Mapping[str, Any]) -> Relative | None:
     """The title of ours that an entry of `related_anime` points to; `relatives` as in MergeInputs."""
-    keys = (f"{provider}:{value}" for provider, value in entry.get("external_ids", {}).items())
+    keys = (f"{provider}:{value}" for provider, value in _iterate_ids(entry))
     return next((relatives[key] for key in keys if key in relatives), None)
 
 
 def _iterate_related(inputs: MergeInputs) -> Iterator[Mapping[str, Any]]:
-    documents = [inputs.base, *(claim.facts for claim in inputs.claims)]
-    yield from (one for document in documents for one in document.get("related_anime", ()))
+    """What is not of a relative's form is passed over: merging fails its title alone, and this is about many."""
+    for document in [inputs.base, *(claim.facts for claim in inputs.claims)]:
+        related = document.get("related_anime", ())
+        yield from (one for one in related if isinstance(one, Mapping)) if isinstance(related, Sequence) else ()
 
 
 def _iterate_related_ids(inputs: MergeInputs) -> Iterator[tuple[str, str]]:
     for related in _iterate_related(inputs):
-        yield from ((provider, str(value)) for provider, value in related.get("external_ids", {}).items())
+        yield from _iterate_ids(related)
+
+
+def _iterate_ids(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """(provider, external id); what is no number or text is none."""
+    ids = facts.get("external_ids", {})
+    known = ids.items() if isinstance(ids, Mapping) else ()
+    yield from ((provider, str(value)) for provider, value in known if isinstance(value, int | str))
 
 
 def _add_relatives(connection: Connection, found: dict[str, MergeInputs]) -> dict[str, MergeInputs]:
@@ -202,7 +209,7 @@ def _add_hidden_names(connection: Connection, found: dict[str, MergeInputs]) -> 
         slug: {
             one["title"]
             for one in _iterate_related(inputs)
-            if one.get("title") and find_relative(inputs.relatives, one) is None
+            if isinstance(one.get("title"), str) and find_relative(inputs.relatives, one) is None
         }
         for slug, inputs in found.items()
     }

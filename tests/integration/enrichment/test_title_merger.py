@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from core.errors import NotFoundError
 from core.recipe import EmbeddingRecipe, RecipeSet
@@ -116,10 +117,17 @@ class _Store:
 
 
 @pytest.fixture
+def quiet() -> Iterator[None]:
+    """Errors are not drawn on the terminal with all their variables, which takes seconds."""
+    with capture_logs():
+        yield
+
+
+@pytest.fixture
 def store(database_url: str) -> Iterator[_Store]:
     """One title, as imported."""
     made = _Store(database_url)
-    made.execute("TRUNCATE titles, jobs, merge_models CASCADE")
+    made.execute("TRUNCATE titles, jobs, merge_models RESTART IDENTITY CASCADE")
     made.add(BEBOP)
     yield made
     made.database.close()
@@ -346,6 +354,7 @@ def test_pictures_follow_the_merged_document(store: _Store) -> None:
     ]
 
 
+@pytest.mark.usefixtures("quiet")
 def test_a_broken_claim_keeps_no_other_title_back(store: _Store) -> None:
     """A fact that cannot even be compared fails its title alone, which stays as it was and is named with the reason."""
     store.add({"title": "Akira", "external_ids": {"mal": 47}})
@@ -354,6 +363,43 @@ def test_a_broken_claim_keeps_no_other_title_back(store: _Store) -> None:
     report = store.merger.merge([SLUG, "akira", "nobody"])
     assert (report.changed, list(report.failed)) == ((SLUG,), ["akira"]) and "TypeError" in report.failed["akira"]
     assert store.get().document["duration"] == 24.0 and "duration" not in store.get("akira").document
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"related_anime": [None, 7, {"external_ids": [1]}, {"external_ids": {"mal": [1]}, "title": {}}]},
+        {"related_anime": 5},
+        {"related_anime": {"mal": 1}},
+        {"external_ids": [1, None]},
+        {"external_ids": {"mal": {"a": 1}}},
+        {"external_ids": 9},
+    ],
+    ids=["relatives", "no-list", "no-entries", "ids", "id", "no-ids"],
+)
+def test_claims_of_absurd_forms_harm_nobody_else(store: _Store, facts: dict[str, Any]) -> None:
+    """As an older parser might have stored them: the others of the batch are merged, and sources are learned of."""
+    store.add({"title": "Akira", "external_ids": {"mal": 47}})
+    store.claim("kitsu", {"duration": 124.0, **facts}, slug="akira")
+    store.claim("anilist", {"duration": 24.0, "year": 1998})
+    report = store.merger.merge([SLUG, "akira"])
+    assert SLUG in report.changed and store.get().document["duration"] == 24.0
+    assert store.get("akira").document["title"] == "Akira"
+    assert ModelKeeper(store.database, min_titles=1).learn() is not None
+
+
+@pytest.mark.usefixtures("quiet")
+def test_what_cannot_be_learned_from_is_passed_over(store: _Store) -> None:
+    """One title's facts of another form end no learning, and are not counted."""
+    store.add({"title": "Akira", "external_ids": {"mal": 47}})
+    store.claim("kitsu", {"broadcast": 7, "synonyms": 5, "episodes": "x", "duration": [1]}, slug="akira")
+    store.claim("jikan", {"broadcast": "Saturdays", "episodes": 1}, slug="akira")
+    store.claim("anilist", {"year": 1998, "episodes": 26})
+    keeper = ModelKeeper(store.database, min_titles=1)
+    assert keeper.learn() is not None
+    stored = MergeModelRepository(store.database).load_newest()
+    assert stored is not None and stored.titles == 1
 
 
 def test_a_value_that_no_document_takes_is_left_out(store: _Store) -> None:
