@@ -72,7 +72,7 @@ def _build_table(kind: str, results: list[FieldResult]) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column("field")
     names = ("majority", "single", "ours")
-    for column in ("n", *names, "in conflict", *names, "95%", "p majority", "p single"):
+    for column in ("n", *names, "in conflict", *names, "95%", "p majority", "p single", "hindsight", "oracle"):
         table.add_column(column, justify="right")
     for one in results:
         table.add_row(one.field, *_show(one.overall), *_show_conflict(one.conflicting))
@@ -91,4 +91,6 @@ def _show_conflict(row: Row | None) -> list[str]:
         *_show(row),
         f"{low:.3f}-{high:.3f}",
         *(f"{row.p_values[method]:.4f}" for method in (MAJORITY, BEST_SINGLE)),
+        f"{row.hindsight:.3f}",
+        f"{row.oracle:.3f}",
     ]

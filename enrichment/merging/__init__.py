@@ -4,6 +4,7 @@ Pure: claims in, a title out; no clock, no chance, no database. See docs/decisio
 """
 
 from enrichment.merging.claims import MergedField, MergedTitle, SourceClaims, Weighed
+from enrichment.merging.conflicts import learn_conflicts
 from enrichment.merging.counting import LabelledField
 from enrichment.merging.learning import learn, learn_labelled
 from enrichment.merging.merging import merge_title
@@ -17,6 +18,7 @@ __all__ = [
     "SourceClaims",
     "Weighed",
     "learn",
+    "learn_conflicts",
     "learn_labelled",
     "merge_title",
 ]

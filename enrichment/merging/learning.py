@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Final
 
@@ -63,13 +64,10 @@ def _learn(counts: Counts, before: MergeModel) -> MergeModel:
 def _start(name: str, before: MergeModel, counts: Counts) -> FieldModel:
     """The field as it was, with what is seen of changes."""
     field = before.get_field(name)
-    return FieldModel(
+    return replace(
+        field,
         change=_learn_change(field.change, counts.changes.get((name, False))),
         change_airing=_learn_change(field.change_airing, counts.changes.get((name, True))),
-        labels=field.labels,
-        truth=field.truth,
-        sources=field.sources,
-        copies=field.copies,
     )
 
 
@@ -132,7 +130,8 @@ class _VoteSums:
 def _judge(voting: Voting, pattern: VotePattern) -> dict[Hashable, float]:
     """{value: probability that it is true}: of those that are said, and of the truth where it is known."""
     if pattern.truth is None:
-        return voting.decide(pattern.votes)
+        # What contradictions taught belongs to the figures that it was learned beside, which move here.
+        return voting.judge(pattern.votes)
     return {pattern.truth: 1.0} | {vote.key: float(vote.key == pattern.truth) for vote in pattern.votes}
 
 
@@ -152,9 +151,7 @@ def _improve_votes(
         rows = _learn_confusion(sums.confusion[source], labels, accuracy, before) if labels else {}
         sources[source] = SourceQuality(accuracy=accuracy, seen=before.seen + sums.seen[source], confusion=rows)
     copies = {**believed.copies, **_learn_copies(name, sums.wrong, sums.shared, prior)}
-    return FieldModel(
-        change=believed.change, change_airing=believed.change_airing, labels=labels, sources=sources, copies=copies
-    )
+    return replace(believed, labels=labels, sources=sources, copies=copies)
 
 
 def _learn_labels(counted: Mapping[str, float], believed: Mapping[str, float]) -> dict[str, float]:
@@ -283,9 +280,8 @@ def _improve_lists(
         )
     worth = _LEARNED if believed.sources else _BELIEF
     truth = (sums.all_true + worth * believed.truth) / (sums.elements + worth)
-    return FieldModel(
-        change=believed.change,
-        change_airing=believed.change_airing,
+    return replace(
+        believed,
         truth=truth,
         sources=sources,
         copies={**believed.copies, **_learn_copies(name, sums.wrong, sums.shared, prior)},

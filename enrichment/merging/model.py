@@ -51,6 +51,8 @@ class FieldModel:
     truth    of lists: how many of the elements that anybody names are true
     sources  what is known of each
     copies   {'a|b', names in order: how many of the errors of one are the other's too}
+    odds_weight  what the log-odds of contradicting values are worth; 1 is what they say
+    in_conflict  {source: how much more its word speaks for a value that others contradict, in log-odds}
     """
 
     change: float
@@ -59,6 +61,8 @@ class FieldModel:
     truth: float = 0.7
     sources: Mapping[str, SourceQuality] = field(default_factory=dict)
     copies: Mapping[str, float] = field(default_factory=dict)
+    odds_weight: float = 1.0
+    in_conflict: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,8 @@ def _write_field(one: FieldModel) -> dict[str, Any]:
         "truth": round(one.truth, _DIGITS),
         "sources": {name: _write_quality(quality) for name, quality in sorted(one.sources.items())},
         "copies": _round(one.copies),
+        "odds_weight": round(one.odds_weight, _DIGITS),
+        "in_conflict": _round(one.in_conflict),
     }
 
 

@@ -13,7 +13,7 @@ from enrichment.merging.folding import imply_season, is_coarse_date
 from enrichment.merging.model import MergeModel
 from enrichment.merging.rules import IMPLIED_SOURCE, get_rule
 from enrichment.merging.texts import rate_texts
-from enrichment.merging.voting import Vote, Voting, rank_sources
+from enrichment.merging.voting import Vote, Voting, is_outright, rank_sources
 
 # What the order of sources goes by in statistics: those with the most voters say most.
 _VOTERS: Final = ("scored_by", "members", "favorites")
@@ -195,7 +195,7 @@ def _weigh(
     name: str, key: Hashable, chance: float, words: Sequence[tuple[Said, Hashable]], model: MergeModel
 ) -> Weighed:
     mine = [one for one, its_key in words if its_key == key]
-    outright = [(one.source, one.value) for one in mine if ":" not in one.source]
+    outright = [(one.source, one.value) for one in mine if is_outright(one.source)]
     return Weighed(
         choose_spelling(name, outright, model), rank_sources(name, model, [one.source for one in mine]), chance
     )

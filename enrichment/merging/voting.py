@@ -4,12 +4,13 @@ Every source has an accuracy A in a field. Where the truth is t it says t with p
 taken for t (`Rule.near`) with half of the rest, and any of the other wrong values with what is left; of labels, it
 says what it was seen to say where t is the truth (Dawid and Skene, 1979). A word of some age was overtaken by a change
 with probability 1 - exp(-change · age), and then says nothing. The log-probabilities of sources that say the same are
-added, less what one has from another (Dong, Berti-Equille and Srivastava, 2009).
+added, less what one has from another (Dong, Berti-Equille and Srivastava, 2009). Of contradicting values the shares are
+then set right by what contradictions taught (`conflicts`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, log
 from typing import Final
@@ -36,6 +37,14 @@ class Vote:
     unsettled_years: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for a value: the log of its probability, and by source how much of the word is its own, 0 to 1."""
+
+    odds: float
+    weights: Mapping[str, float]
+
+
 class Voting:
     """The votes of one field of one title, under a model. Votes are of different sources each."""
 
@@ -48,6 +57,31 @@ class Voting:
 
     def decide(self, votes: Sequence[Vote]) -> dict[Hashable, float]:
         """{key: probability that it is the true one}, the best first. The sum is 1 or less: all may be wrong."""
+        chances = self.judge(votes)
+        if len(chances) == 1 or not self._field.in_conflict:
+            return chances
+        scores = {
+            key: self._field.odds_weight * one.odds
+            + sum(weight * self._field.in_conflict.get(source, 0.0) for source, weight in one.weights.items())
+            for key, one in self.build_evidence(votes).items()
+        }
+        highest = max(scores.values())
+        masses = {key: exp(score - highest) for key, score in scores.items()}
+        # That none of them is true is as probable as before.
+        share = sum(chances.values()) / sum(masses.values())
+        return {key: masses[key] * share for key in sorted(masses, key=lambda key: (-masses[key], repr(key)))}
+
+    def build_evidence(self, votes: Sequence[Vote]) -> dict[Hashable, Evidence]:
+        """{key: what speaks for it}, the more probable first."""
+        weights = self.weigh(votes, [self._model.get_quality(self._name, vote.source) for vote in votes])
+        chances = self.judge(votes)
+        own: dict[Hashable, dict[str, float]] = {key: {} for key in chances}
+        for vote, weight in zip(votes, weights, strict=True):
+            own[vote.key][vote.source] = weight
+        return {key: Evidence(log(max(chance, _LEAST)), own[key]) for key, chance in chances.items()}
+
+    def judge(self, votes: Sequence[Vote]) -> dict[Hashable, float]:
+        """The same by Bayes alone, as if sources erred by chance also where they contradict each other."""
         qualities = [self._model.get_quality(self._name, vote.source) for vote in votes]
         weights = self.weigh(votes, qualities)
         said = sorted({vote.key for vote in votes}, key=repr)
@@ -128,6 +162,11 @@ class _Nobody:
 
 
 _NOBODY: Final = _Nobody()
+
+
+def is_outright(source: str) -> bool:
+    """Not what another field of the source implies: 'jikan:aired'."""
+    return ":" not in source
 
 
 def rank_sources(name: str, model: MergeModel, sources: Sequence[str]) -> tuple[str, ...]:

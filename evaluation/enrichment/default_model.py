@@ -29,7 +29,8 @@ def _narrow(field: FieldModel) -> FieldModel:
         name: quality for name, quality in field.sources.items() if _is_ours(name) and quality.seen >= _LEAST_SEEN
     }
     copies = {pair: share for pair, share in field.copies.items() if all(map(_is_ours, pair.split("|")))}
-    return replace(field, sources=sources, copies=copies)
+    in_conflict = {name: weight for name, weight in field.in_conflict.items() if name in sources}
+    return replace(field, sources=sources, copies=copies, in_conflict=in_conflict)
 
 
 def _is_ours(source: str) -> bool:

@@ -1,4 +1,4 @@
-"""Three ways to decide a case: by majority, by the best single source, and by truth discovery."""
+"""Three ways to decide a case: by majority, by the best single source, and by truth discovery; and who was right."""
 
 from __future__ import annotations
 
@@ -20,12 +20,19 @@ METHODS: Final = (MAJORITY, BEST_SINGLE, OURS)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One decision: on a value, or on one element of a list. `right`: in the order of METHODS. `sure`: ours, 0 to 1."""
+    """One decision: on a value, or on one element of a list.
+
+    right    in the order of METHODS
+    sure     ours, 0 to 1
+    sources  {who speaks: whether its word is right}
+    """
 
     mal_id: int
+    field: str
     conflict: bool
     right: tuple[bool, bool, bool]
     sure: float
+    sources: Mapping[str, bool]
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,8 @@ def _decide_value(case: Case, said: Sequence[Said], model: MergeModel, order: So
     ours, sure = (merged.value.get(part), merged.parts[part].confidence) if part else (merged.value, merged.confidence)
     chosen = (by_majority, order.choose(case.field, said).value, ours)
     right = tuple(_is_right(case, None, value) for value in chosen)
-    return Outcome(case.mal_id, len(votes) > 1, (right[0], right[1], right[2]), sure)
+    sources = {one.source: _is_right(case, None, one.value) for one in said}
+    return Outcome(case.mal_id, case.field, len(votes) > 1, (right[0], right[1], right[2]), sure, sources)
 
 
 def _decide_list(case: Case, said: Sequence[Said], model: MergeModel, order: SourceOrder) -> list[Outcome]:
@@ -90,11 +98,13 @@ def _decide_list(case: Case, said: Sequence[Said], model: MergeModel, order: Sou
     best = order.choose(case.field, said)
     outcomes = []
     for element in _list_elements(case, said):
+        sources = {one.source: _is_right(case, element, _says(case, one, element)) for one in said}
         having = sum(_says(case, one, element) for one in said)
         chosen = (2 * having >= len(said), _says(case, best, element), element in kept)
         right = tuple(_is_right(case, element, has) for has in chosen)
         chance = sure[element] if chosen[2] else 1 - sure[element]
-        outcomes.append(Outcome(case.mal_id, having < len(said), (right[0], right[1], right[2]), chance))
+        conflict = having < len(said)
+        outcomes.append(Outcome(case.mal_id, case.field, conflict, (right[0], right[1], right[2]), chance, sources))
     return outcomes
 
 

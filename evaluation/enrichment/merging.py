@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ConfigurationError
-from enrichment.merging import LabelledField, MergeModel, learn, learn_labelled
+from enrichment.merging import LabelledField, MergeModel, learn, learn_conflicts, learn_labelled
 from evaluation.enrichment.held_out import FIELDS, Case, Evidence, TrueList, build_cases, is_for_learning
 from evaluation.enrichment.merge_methods import (
     BEST_SINGLE,
@@ -26,6 +26,8 @@ from evaluation.enrichment.merge_methods import (
 )
 from evaluation.enrichment.snapshots import Observation
 
+# Titles are taken apart so, for contradictions to be learned from beside figures that did not see them.
+_PARTS: Final = 5
 _RESAMPLES: Final = 2_000
 _INTERVAL: Final = (2.5, 97.5)
 _BINS: Final = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)
@@ -39,6 +41,9 @@ class Row:
     accuracy   by method
     interval   of ours, 95%, titles drawn again
     p_values   by baseline: two-sided McNemar (exact) of ours against it
+    oracle     how often any source says what is true: nobody who only chooses among them can be right more often
+    hindsight  how often one is right who is told, of each set of sources that speak of a field, which of them is right
+               most often on these very titles: about what can be known from who says it; of rare sets too much
     """
 
     n: int
@@ -46,6 +51,8 @@ class Row:
     accuracy: Mapping[str, float]
     interval: tuple[float, float]
     p_values: Mapping[str, float]
+    oracle: float
+    hindsight: float
 
     def to_json(self) -> dict[str, Any]:
         """Rounded for a report."""
@@ -54,6 +61,8 @@ class Row:
             "titles": self.titles,
             "accuracy": {method: round(value, 4) for method, value in self.accuracy.items()},
             "interval": [round(value, 4) for value in self.interval],
+            "oracle": round(self.oracle, 4),
+            "hindsight": round(self.hindsight, 4),
             "mcnemar_p": {method: round(value, 5) for method, value in self.p_values.items()},
         }
 
@@ -124,10 +133,13 @@ class MergeReport:
 
 
 def learn_model(observations: Mapping[int, Sequence[Observation]], cases: Iterable[Case]) -> MergeModel:
-    """First from the cases, whose truth is known, then from all that is said of the titles."""
-    labelled = learn_labelled(_to_labelled(case) for case in cases)
+    """First from the cases, whose truth is known, then from all that is said, at last from contradictions alone."""
+    parts: list[list[LabelledField]] = [[] for _ in range(_PARTS)]
+    for case in cases:
+        parts[case.mal_id % _PARTS].append(_to_labelled(case))
+    labelled = learn_labelled(one for part in parts for one in part)
     learned = learn(([one.claims for one in seen] for _, seen in sorted(observations.items())), prior=labelled)
-    return MergeModel(learned.fields, titles=len(observations))
+    return MergeModel(learn_conflicts(learned, parts).fields, titles=len(observations))
 
 
 def evaluate_merging(
@@ -205,7 +217,19 @@ def _build_row(outcomes: Sequence[Outcome], *, seed: int) -> Row:
         p_values={
             method: _mcnemar(right[:, ours], right[:, METHODS.index(method)]) for method in (MAJORITY, BEST_SINGLE)
         },
+        oracle=sum(any(one.sources.values()) for one in outcomes) / len(outcomes),
+        hindsight=_look_back(outcomes),
     )
+
+
+def _look_back(outcomes: Sequence[Outcome]) -> float:
+    """The share that is right if of each set of sources in a field the best one is followed."""
+    right: dict[tuple[str, frozenset[str]], Counter[str]] = defaultdict(Counter)
+    for one in outcomes:
+        right[(one.field, frozenset(one.sources))].update(
+            {name: int(is_right) for name, is_right in one.sources.items()}
+        )
+    return sum(max(counts.values()) for counts in right.values()) / len(outcomes)
 
 
 def _bootstrap(titles: NDArray[Any], right: NDArray[np.bool_], *, seed: int) -> tuple[float, float]:

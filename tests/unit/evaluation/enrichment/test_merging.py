@@ -137,9 +137,24 @@ def test_the_report_compares_the_methods_on_the_other_half() -> None:
     assert result.conflicting.p_values["majority"] < 0.001
     assert result.conflicting.p_values["best single"] == 1.0
     assert result.overall.interval == (1.0, 1.0)
+    assert result.conflicting.hindsight == result.conflicting.oracle == 1.0
     assert report.to_json() == evaluate_merging(observations, seed=7).to_json()
     assert sum(one.n for one in report.calibration) == len(tested)
     assert len(build_merge_tables(report)) == len({one.evidence for one in report.results}) + 2
+
+
+def test_the_report_says_what_could_be_known() -> None:
+    """The oracle: somebody says what is true. Hindsight: the best of two sources is followed throughout."""
+    kinds = [{"kitsu": "ONA"}, {"kitsu": "ONA"}, {"older": "ONA"}, {"older": "ONA", "kitsu": "OVA"}]
+    observations = {number: build_title(**kinds[number % 4]) for number in range(1, 201)}
+    seen = [number % 4 for number in observations if not is_for_learning(number)]
+    report = evaluate_merging(observations, seed=7)
+    row = next(one for one in report.results if one.field == "type").conflicting
+    assert row is not None
+    assert row.n == len(seen)
+    assert row.oracle == pytest.approx(1 - seen.count(3) / len(seen))
+    assert row.hindsight == pytest.approx((seen.count(0) + seen.count(1)) / len(seen))
+    assert row.to_json()["oracle"] == round(row.oracle, 4)
 
 
 def test_the_default_model_has_no_source_that_is_only_a_witness() -> None:
