@@ -45,7 +45,7 @@ def apply_change_in(connection: Connection, change: LinkChange) -> None:
     _want_anew(connection, change.slug, [*suspects, *unsure])
     providers = [change.provider, *suspects]
     connection.execute(_FORGET_CLAIMS, {"slug": change.slug, "providers": providers})
-    # Also where the job that follows is cancelled, or there is none.
+    # Also where no job follows, or it is cancelled.
     forget_merging_in(connection, change.slug)
 
 

@@ -44,6 +44,7 @@ from storage.database.link_rows import (
     read_listed,
 )
 from storage.database.models import title_ids, titles
+from storage.database.provenance import forget_merging_in
 from storage.database.session import Database
 
 METHOD_CATALOGUE: Final = "catalogue"
@@ -344,6 +345,8 @@ class LinkRepository:
         self._add_job(connection, link.slug, link.provider, asks=False)
 
     def _add_job(self, connection: Connection, slug: str, provider: str, *, asks: bool) -> uuid.UUID:
+        # Also where the job is cancelled.
+        forget_merging_in(connection, slug)
         params = {"ids": [slug], "reason": f"link to {provider}"}
         return self._jobs.create_in(
             connection, _KIND, {**params, **({"providers": [provider]} if asks else {"merge_only": True})}

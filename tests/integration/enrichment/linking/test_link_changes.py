@@ -176,6 +176,7 @@ def test_a_person_takes_an_id_that_another_providers_word_gave(
     links.decide("kaze", "anilist", external_id="7", by="ann", then_ask=False)
     assert count("title_ids", "slug = 'kaze' AND external_id = '7'") == 1
     assert count("jobs", "params -> 'ids' = '[\"kumo\"]' AND params ->> 'merge_only' = 'true'") == 1
+    assert count("provenance", "inputs_hash = ''") == 1
 
 
 def test_what_an_import_gave_is_no_guess(links: LinkRepository, add_title: AddTitle, database: Database) -> None:
