@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import structlog
+
 from core.settings import Settings
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -28,3 +30,6 @@ for _name in Settings.model_fields:
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# An error drawn with all variables of all frames takes up to ten seconds, and nobody reads it.
+_plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+structlog.configure(processors=[*structlog.get_config()["processors"][:-1], _plain])

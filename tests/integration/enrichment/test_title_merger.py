@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from structlog.testing import capture_logs
 
 from core.errors import NotFoundError
 from core.recipe import EmbeddingRecipe, RecipeSet
@@ -114,13 +113,6 @@ class _Store:
         found = self.provenance.load(slug)
         assert found is not None
         return found
-
-
-@pytest.fixture
-def quiet() -> Iterator[None]:
-    """Errors are not drawn on the terminal with all their variables, which takes seconds."""
-    with capture_logs():
-        yield
 
 
 @pytest.fixture
@@ -354,7 +346,6 @@ def test_pictures_follow_the_merged_document(store: _Store) -> None:
     ]
 
 
-@pytest.mark.usefixtures("quiet")
 def test_a_broken_claim_keeps_no_other_title_back(store: _Store) -> None:
     """A fact that cannot even be compared fails its title alone, which stays as it was and is named with the reason."""
     store.add({"title": "Akira", "external_ids": {"mal": 47}})
@@ -365,7 +356,6 @@ def test_a_broken_claim_keeps_no_other_title_back(store: _Store) -> None:
     assert store.get().document["duration"] == 24.0 and "duration" not in store.get("akira").document
 
 
-@pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize(
     "facts",
     [
@@ -389,7 +379,6 @@ def test_claims_of_absurd_forms_harm_nobody_else(store: _Store, facts: dict[str,
     assert ModelKeeper(store.database, min_titles=1).learn() is not None
 
 
-@pytest.mark.usefixtures("quiet")
 def test_what_cannot_be_learned_from_is_passed_over(store: _Store) -> None:
     """One title's facts of another form end no learning, and are not counted."""
     store.add({"title": "Akira", "external_ids": {"mal": 47}})
