@@ -6,6 +6,7 @@ import json
 import threading
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from qdrant_client import models
 
 from core.errors import DependencyUnavailableError, InvalidInputError
 from core.identity import point_id
+from enrichment.titles.merger import TitleMerger
 from indexing.generations import NoGenerationError
 from messaging.names import TASK_EMBED_CHUNK, TASK_FINISH_JOB, TASK_RUN_JOB
+from storage.database.claims import ClaimRepository, NewClaim
 from storage.database.models import GenerationState, JobState
 
 Documents = Callable[..., list[dict[str, Any]]]
@@ -53,6 +56,27 @@ def test_an_index_job_may_be_for_what_an_enrichment_merged(pipeline: Any, make_d
     pipeline.job_repository.close(enriched, JobState.COMPLETED)
     job, report = pipeline.index(enriched_by=str(enriched))
     assert job.state is JobState.COMPLETED and report.indexed == 1
+
+
+def test_only_what_enrichment_changed_is_embedded_again(pipeline: Any, make_documents: Documents) -> None:
+    """A provider names a producer and a score: one passage, the staff's, is encoded; the other vectors stay."""
+    pipeline.import_documents(make_documents(4))
+    pipeline.index()
+    [before] = pipeline.store.retrieve(pipeline.alias, [point_id("title-number-2")], with_vectors=True)
+    pipeline.encoder.texts.clear()
+    facts = {"producers": ["Some Committee"], "score": 7.5, "scored_by": 900}
+    said = NewClaim(
+        slug="title-number-2", provider="jikan", stage="metadata", facts=facts, fetched_at=datetime.now(UTC)
+    )  # fmt: skip
+    with pipeline.database.begin() as connection:
+        ClaimRepository(pipeline.database).record_in(connection, said)
+    assert TitleMerger(pipeline.database).merge(["title-number-2"]).changed == ("title-number-2",)
+    _, report = pipeline.index()
+    [after] = pipeline.store.retrieve(pipeline.alias, [point_id("title-number-2")], with_vectors=True)
+    assert (report.indexed, report.encoded) == (1, 1) and "Some Committee" in pipeline.encoder.texts[0]
+    changed = {name for name in after.vector if after.vector[name] != before.vector.get(name)}
+    assert "staff_vector" in changed and not changed & {"title_vector", "genre_vector", "temporal_vector"}
+    assert after.payload["score"] == 7.5
 
 
 def test_an_open_job_of_enrichment_is_looked_at(pipeline: Any, make_documents: Documents) -> None:
