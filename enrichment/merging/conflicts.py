@@ -1,10 +1,11 @@
-"""What contradictions alone teach of their solution.
+"""What pairs that contradict each other teach of who is right there.
 
 Figures over all titles are made where sources agree, and sources that copy, or err on the hard titles alike, do not
-err by chance: so Bayes is too sure of the likelier of two contradicting words, or of the wrong one. Where the truth is
-known, a conditional logit (McFadden, 1974) over contradictions only says how much its odds are worth and how much each
-source has to be believed beyond them. Both are drawn towards Bayes as it is, so a few contradictions move little.
-The odds that it learns from are those of models that did not see the title.
+err by chance: so Bayes is too sure of one of two contradicting words, or of the wrong one. Where the truth is known, a
+conditional logit (McFadden, 1974) over such pairs says how much the odds of Bayes are worth there, and how much each
+source has to be believed beyond them. Both are drawn towards Bayes as it is, so a few pairs move little. The odds that
+it learns from are those of models that did not see the title. Where a third source speaks Bayes stays alone: what is
+right of a pair would take the weight from those that agree against the one.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy.typing as npt
 from enrichment.merging.counting import LabelledField, VotePattern, count_labelled
 from enrichment.merging.learning import learn_labelled
 from enrichment.merging.model import MergeModel
-from enrichment.merging.voting import Voting, is_outright
+from enrichment.merging.voting import Voting, is_outright, is_pair
 
 Floats = npt.NDArray[np.float64]
 # The spread that is believed of both kinds of figures before anything is seen, as a variance.
@@ -31,7 +32,7 @@ _SETTLED: Final = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """A contradiction: a row for each value that is said, and which of them is true.
+    """Pairs of a kind: a row for each of the two values, and which of them is true.
 
     rows    values x (log-odds, then sources by name): what speaks for the value
     true    the row of the true one
@@ -44,7 +45,7 @@ class _Choice:
 
 
 def learn_conflicts(model: MergeModel, parts: Sequence[Iterable[LabelledField]]) -> MergeModel:
-    """The model, with what contradictions teach. `parts`: titles of known truth, each wholly in one of two or more."""
+    """The model, with what pairs teach. `parts`: titles of known truth, each wholly in one of two or more."""
     labelled = [list(part) for part in parts]
     seen: dict[str, list[tuple[Voting, VotePattern, int]]] = {}
     for place, part in enumerate(labelled):
@@ -68,11 +69,10 @@ def learn_conflicts(model: MergeModel, parts: Sequence[Iterable[LabelledField]])
 
 
 def _narrow(pattern: VotePattern) -> VotePattern | None:
-    """Only what is said outright, and what supports it; None where that is one value, or the truth is not among it."""
+    """A pair of which one is right, without what is implied of other values; None where it is none."""
     said = {vote.key for vote in pattern.votes if is_outright(vote.source)}
-    if len(said) < 2 or pattern.truth not in said:
-        return None
-    return replace(pattern, votes=tuple(vote for vote in pattern.votes if vote.key in said))
+    votes = tuple(vote for vote in pattern.votes if vote.key in said)
+    return replace(pattern, votes=votes) if is_pair(votes) and pattern.truth in said else None
 
 
 def _build_choices(conflicts: Iterable[tuple[Voting, VotePattern, int]], sources: Sequence[str]) -> Iterator[_Choice]:

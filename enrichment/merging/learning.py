@@ -130,7 +130,7 @@ class _VoteSums:
 def _judge(voting: Voting, pattern: VotePattern) -> dict[Hashable, float]:
     """{value: probability that it is true}: of those that are said, and of the truth where it is known."""
     if pattern.truth is None:
-        # What contradictions taught belongs to the figures that it was learned beside, which move here.
+        # What contradicting pairs taught belongs to the figures that it was learned beside, which move here.
         return voting.judge(pattern.votes)
     return {pattern.truth: 1.0} | {vote.key: float(vote.key == pattern.truth) for vote in pattern.votes}
 

@@ -51,8 +51,8 @@ class FieldModel:
     truth    of lists: how many of the elements that anybody names are true
     sources  what is known of each
     copies   {'a|b', names in order: how many of the errors of one are the other's too}
-    odds_weight  what the log-odds of contradicting values are worth; 1 is what they say
-    in_conflict  {source: how much more its word speaks for a value that others contradict, in log-odds}
+    odds_weight  where two sources contradict each other, what the log-odds between them are worth; 1 is what they say
+    in_conflict  {source: how much more its word is worth there, in log-odds}
     """
 
     change: float

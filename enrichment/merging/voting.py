@@ -4,8 +4,8 @@ Every source has an accuracy A in a field. Where the truth is t it says t with p
 taken for t (`Rule.near`) with half of the rest, and any of the other wrong values with what is left; of labels, it
 says what it was seen to say where t is the truth (Dawid and Skene, 1979). A word of some age was overtaken by a change
 with probability 1 - exp(-change · age), and then says nothing. The log-probabilities of sources that say the same are
-added, less what one has from another (Dong, Berti-Equille and Srivastava, 2009). Of contradicting values the shares are
-then set right by what contradictions taught (`conflicts`).
+added, less what one has from another (Dong, Berti-Equille and Srivastava, 2009). Where only
+two speak and contradict each other, the shares are then set right by what such pairs taught (`conflicts`).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Voting:
     def decide(self, votes: Sequence[Vote]) -> dict[Hashable, float]:
         """{key: probability that it is the true one}, the best first. The sum is 1 or less: all may be wrong."""
         chances = self.judge(votes)
-        if len(chances) == 1 or not self._field.in_conflict:
+        if not is_pair(votes) or not self._field.in_conflict:
             return chances
         scores = {
             key: self._field.odds_weight * one.odds
@@ -81,7 +81,7 @@ class Voting:
         return {key: Evidence(log(max(chance, _LEAST)), own[key]) for key, chance in chances.items()}
 
     def judge(self, votes: Sequence[Vote]) -> dict[Hashable, float]:
-        """The same by Bayes alone, as if sources erred by chance also where they contradict each other."""
+        """The same by Bayes alone, as if sources erred by chance also where two contradict each other."""
         qualities = [self._model.get_quality(self._name, vote.source) for vote in votes]
         weights = self.weigh(votes, qualities)
         said = sorted({vote.key for vote in votes}, key=repr)
@@ -162,6 +162,11 @@ class _Nobody:
 
 
 _NOBODY: Final = _Nobody()
+
+
+def is_pair(votes: Sequence[Vote]) -> bool:
+    """Two words that contradict each other: nobody else tells which of them is right."""
+    return len(votes) == 2 and votes[0].key != votes[1].key
 
 
 def is_outright(source: str) -> bool:

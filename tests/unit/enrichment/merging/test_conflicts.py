@@ -45,10 +45,10 @@ def test_that_all_are_wrong_stays_as_probable() -> None:
     assert total[0] == pytest.approx(total[1])
 
 
-def test_what_nobody_contradicts_is_as_sure_as_before() -> None:
-    """One source alone, or two that agree."""
+def test_what_is_no_pair_is_decided_as_before() -> None:
+    """One source alone, two that agree, and three: there a third word counts as what it is."""
     plain, learned = learn_both()
-    for claims in (BOTH[:1], [BOTH[0], say("kitsu", episodes=12)]):
+    for claims in (BOTH[:1], [BOTH[0], say("kitsu", episodes=12)], [*BOTH, say("anilist", episodes=24)]):
         assert merge("episodes", *claims, model=learned) == merge("episodes", *claims, model=plain)
 
 
@@ -61,7 +61,7 @@ def test_titles_that_teach_nothing_change_nothing() -> None:
 
 def test_a_few_contradictions_move_little() -> None:
     """Three of a kind do not make a rule: the odds are nearer to what they were than to what was seen."""
-    parts = [[label(12, *BOTH)], [label(12, *BOTH)], [label(12, *BOTH)]]
+    parts = [[label(12, *BOTH)]] * 3
     field = learn_conflicts(MergeModel(), parts).fields["episodes"]
     assert 0 < field.in_conflict["jikan"] < 1
     assert field.in_conflict["jikan"] == pytest.approx(-field.in_conflict["kitsu"])
@@ -76,6 +76,17 @@ def test_learning_from_contradictions_is_the_same_each_time() -> None:
     field = MergeModel.from_json(learned.to_json()).fields["episodes"]
     assert field.odds_weight == pytest.approx(learned.fields["episodes"].odds_weight, abs=1e-4)
     assert field.in_conflict.keys() == {"jikan", "kitsu"}
+
+
+def test_a_third_source_that_agrees_makes_a_value_likelier() -> None:
+    """With the default model, in every field that pairs were learned of."""
+    for field, values in {"episodes": (12, 24), "type": ("TV", "ONA"), "year": (2005, 2007)}.items():
+        first, second = values
+        pair = [say("jikan", **{field: first}), say("kitsu", **{field: second})]
+        alone = merge(field, *pair, model=MergeModel.default())
+        joined = merge(field, *pair, say("anilist", **{field: second}), model=MergeModel.default())
+        chance = {found.value: found.confidence for found in (alone, *alone.others)}[second]
+        assert {found.value: found.confidence for found in (joined, *joined.others)}[second] > chance
 
 
 def test_the_default_model_knows_contradictions() -> None:
