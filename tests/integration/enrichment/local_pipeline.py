@@ -46,7 +46,9 @@ class KeptHints:
 class LocalPipeline:
     """Everything that a worker has for enrichment, over a real database and a real Redis."""
 
-    def __init__(self, database_url: str, redis_url: str, env: Mapping[str, str], *, workflow: Path | None = None) -> None:
+    def __init__(
+        self, database_url: str, redis_url: str, env: Mapping[str, str], *, workflow: Path | None = None
+    ) -> None:
         values: dict[str, Any] = {name.lower(): value for name, value in env.items()}
         self.settings = Settings(
             _env_file=None,
