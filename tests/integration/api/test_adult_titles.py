@@ -285,6 +285,9 @@ SILENT: dict[tuple[str, str], str] = {
     ("GET", "/api/v1/admin/titles/<id>/overrides"): "what persons said of the title that an editor named",
     ("PUT", "/api/v1/admin/titles/<id>/overrides/<field>"): "answers with the slug of the title that an editor named",
     ("DELETE", "/api/v1/admin/titles/<id>/overrides/<field>"): "answers with the slug of the title that was named",
+    ("GET", "/api/v1/admin/links"): "names titles to those who decide where they are: editors only, tested below",
+    ("PUT", "/api/v1/admin/titles/<id>/links/<provider>"): "answers with the slug of the title that an editor named",
+    ("DELETE", "/api/v1/admin/titles/<id>/links/<provider>"): "answers with the slug of the title that was named",
     ("GET", "/api/v1/admin/generations"): "numbers for operators; admins only",
     ("POST", "/api/v1/admin/generations/<collection>/swap"): "numbers for operators; admins only",
     ("DELETE", "/api/v1/admin/generations/<collection>"): "numbers for operators; admins only",
@@ -612,3 +615,4 @@ def test_an_excluded_title_is_gone_for_everybody(client: FlaskClient, catalogue:
 def test_dead_letters_are_for_editors(client: FlaskClient) -> None:
     """They name titles and show parts of their documents, to those who mend them."""
     assert get_least_role("GET", "/api/v1/jobs/<job_id>/dead-letters") is Role.EDITOR
+    assert get_least_role("GET", "/api/v1/admin/links") is Role.EDITOR
