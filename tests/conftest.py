@@ -33,3 +33,8 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # An error drawn with all variables of all frames takes up to ten seconds, and nobody reads it.
 _plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
 structlog.configure(processors=[*structlog.get_config()["processors"][:-1], _plain])
+# Two test processes must not choose the same port in the moment before one of them listens on it (embedded/ports.py).
+if _worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    _width = 12_000 // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    _first = 20_000 + int(_worker.removeprefix("gw")) * _width
+    os.environ["AVS_PORTS"] = f"{_first}-{_first + _width - 1}"
