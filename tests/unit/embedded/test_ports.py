@@ -16,8 +16,8 @@ def test_a_range_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_port(preferred=8_002) in range(24_000, 24_100)
 
 
-def test_what_is_taken_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A port on which somebody listens, or that is promised to another, is passed over; with none left it is an error."""
+def test_a_port_in_use_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port on which somebody listens is passed over; with none left it is an error."""
     with socket.socket() as listener:
         listener.bind((LOOPBACK, 0))
         listener.listen()
