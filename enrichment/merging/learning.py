@@ -10,10 +10,10 @@ Fields are learned apart. Deterministic: no chance, and sums go in the order of 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
-from typing import Final
+from typing import Final, TypeVar
 
 from enrichment.merging.claims import SourceClaims
 from enrichment.merging.counting import Changes, Counts, LabelledField, ListPattern, VotePattern, count, count_labelled
@@ -21,6 +21,10 @@ from enrichment.merging.elements import judge_element
 from enrichment.merging.model import FieldModel, MergeModel, SourceQuality, believe_copied, pair_name
 from enrichment.merging.rules import Kind, get_rule
 from enrichment.merging.voting import Voting
+
+_Pattern = TypeVar("_Pattern", bound=Hashable)
+# From a field's name, its patterns with their numbers of titles, the present model and what was believed before.
+_Improve = Callable[[str, Sequence[tuple[_Pattern, int]], MergeModel, MergeModel], FieldModel]
 
 _ROUNDS: Final = 40
 _SETTLED: Final = 1e-4
@@ -55,9 +59,9 @@ def learn_labelled(labelled: Iterable[LabelledField], prior: MergeModel | None =
 def _learn(counts: Counts, before: MergeModel) -> MergeModel:
     fields = dict(before.fields)
     for name in sorted(counts.votes):
-        fields[name] = _learn_votes(name, counts.votes[name], _start(name, before, counts))
+        fields[name] = _settle(name, counts.votes[name], _start(name, before, counts), _improve_votes)
     for name in sorted(counts.lists):
-        fields[name] = _learn_lists(name, counts.lists[name], before.get_field(name))
+        fields[name] = _settle(name, counts.lists[name], before.get_field(name), _improve_lists)
     return MergeModel(fields, titles=before.titles + counts.titles)
 
 
@@ -77,13 +81,14 @@ def _learn_change(believed: float, seen: Changes | None) -> float:
     return (seen.changed + believed * _CHANGE_BELIEF_YEARS) / (seen.years + _CHANGE_BELIEF_YEARS)
 
 
-def _learn_votes(name: str, patterns: Counter[VotePattern], start: FieldModel) -> FieldModel:
+def _settle(name: str, patterns: Counter[_Pattern], start: FieldModel, improve: _Improve[_Pattern]) -> FieldModel:
+    """Rounds of `improve` from `start` on, until one changes next to nothing."""
     if sum(patterns.values()) < _LEAST_TITLES:
         return start
     ordered = sorted(patterns.items(), key=lambda item: repr(item[0]))
     prior, field = MergeModel({name: start}), start
     for _ in range(_ROUNDS):
-        learned = _improve_votes(name, ordered, MergeModel({name: field}), prior)
+        learned = improve(name, ordered, MergeModel({name: field}), prior)
         settled = _get_step(field, learned) < _SETTLED
         field = learned
         if settled:
@@ -196,20 +201,6 @@ def _learn_copies(
         both = shared.get((first, second), 0.0)
         copies[pair_name(first, second)] = (both + _COPY_BELIEF * believed) / (errors + _COPY_BELIEF)
     return copies
-
-
-def _learn_lists(name: str, patterns: Counter[ListPattern], start: FieldModel) -> FieldModel:
-    if sum(patterns.values()) < _LEAST_TITLES:
-        return start
-    ordered = sorted(patterns.items(), key=lambda item: repr(item[0]))
-    prior, field = MergeModel({name: start}), start
-    for _ in range(_ROUNDS):
-        learned = _improve_lists(name, ordered, MergeModel({name: field}), prior)
-        settled = _get_step(field, learned) < _SETTLED
-        field = learned
-        if settled:
-            break
-    return field
 
 
 class _ListSums:
