@@ -9,8 +9,8 @@ READY := $(VENV)/.ready
 ARGS ?=
 # Test processes; each has servers of its own. WORKERS=0: one process, for a debugger.
 WORKERS ?= 2
-# Test processes have to agree on the names of tests, some of which show sets.
-export PYTHONHASHSEED ?= 0
+# Test processes have to agree on the names of tests, some of which show sets. A service keeps its random seed.
+test-unit test-integration: export PYTHONHASHSEED := 0
 # A file stays in one process, in the order of the folders: the long ones come early.
 IN_PARALLEL = -q --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
